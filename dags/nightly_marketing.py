@@ -1,0 +1,135 @@
+"""
+### The nightly round
+
+For business date **D**, the day that has just ended: read all data up to the end of D, refuse bad data, learn what each
+customer wants, publish recommendations, decide who gets which message on D+1 at which hour, and report what was earned.
+
+**When**: every night at 02:00 of the business's time zone, for the day before. By hand: *Trigger* with a
+`business_date` (empty: the last completed day). Any date can be run again, cleared or backfilled: the same data give
+the same tables.
+
+**What is normal**: under a minute for a few thousand customers. A failed `check_data_quality` is the gate at work:
+nothing was trained or planned, yesterday's recommendations stay published, and the task's last log line says which
+table, which expectation and how many rows. Mend the export, drop the file again under the same name (it replaces its
+own rows) and clear the failed run from `load_landing_files`.
+
+**Who follows**: `deliver_messages` sends what `schedule_messages` planned. Your own DAGs can follow the assets
+`marketing.recommendations`, `marketing.messages`, `marketing.campaign_results` and the others that the tasks produce.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
+from shared import BUSINESS_TIME_ZONE, DEFAULT_ARGS, Tag, business_date_of_run, marketing_asset, run_stage
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone=BUSINESS_TIME_ZONE),
+    start_date=pendulum.datetime(2017, 1, 1, tz=BUSINESS_TIME_ZONE),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=6),
+    default_args=DEFAULT_ARGS,
+    tags=[Tag.MARKETING, Tag.NIGHTLY],
+    doc_md=__doc__,
+    params={
+        "business_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Business date",
+            description="The completed day to run for; empty: the last completed day.",
+        )
+    },
+)
+def nightly_marketing() -> None:
+    @task(
+        outlets=[
+            marketing_asset(table)
+            for table in ("customers", "items", "events", "consents", "campaigns", "engagements", "suppressions")
+        ]
+    )
+    def load_landing_files() -> dict[str, Any]:
+        """Landing files up to D into the tables; what reacted to messages into suppressions."""
+        from include.business_time import start_of_day
+        from include.delivery import process_engagements
+        from include.landing import load_landing_files
+        from include.settings import load_settings
+
+        business_date = business_date_of_run()
+        loaded = run_stage(load_landing_files, business_date=business_date)
+        end_of_day = start_of_day(business_date + timedelta(days=1), load_settings().business_time_zone)
+        return loaded | run_stage(process_engagements, as_of=end_of_day)
+
+    @task(retries=0, outlets=[marketing_asset("quality_results")])
+    def check_data_quality() -> dict[str, Any]:
+        """The gate: a critical failure ends the run here. Not retried, since the same data fail again."""
+        from include.quality import check_data_quality
+
+        return run_stage(check_data_quality, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset("customer_features"), marketing_asset("item_features")])
+    def build_features() -> dict[str, Any]:
+        """Profiles of customers and items, and weighted interactions, as of the end of D."""
+        from include.features import build_features
+
+        return run_stage(build_features, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset("models")])
+    def train_recommender() -> list[int]:
+        """Fit, judge on a time split, register, promote or reject; returns the shards to generate for."""
+        from include.recommender import train_recommender
+
+        return run_stage(train_recommender, business_date=business_date_of_run())["shards"]
+
+    @task
+    def generate_recommendations(shard: int) -> dict[str, Any]:
+        """The lists of one shard of customers, as drafts."""
+        from include.recommender import generate_recommendations
+
+        return run_stage(generate_recommendations, business_date=business_date_of_run(), shard=shard)
+
+    @task(outlets=[marketing_asset("recommendations")])
+    def publish_recommendations() -> dict[str, Any]:
+        """All drafts of D become the published lists, in one transaction."""
+        from include.recommender import publish_recommendations
+
+        return run_stage(publish_recommendations, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset("send_time_profiles")])
+    def learn_send_times() -> dict[str, Any]:
+        """Each customer's click rate by channel, day type and local hour, with its uncertainty."""
+        from include.scheduling import learn_send_times
+
+        return run_stage(learn_send_times, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset("message_decisions"), marketing_asset("messages"), marketing_asset("holdouts")])
+    def schedule_messages() -> dict[str, Any]:
+        """A decision with a reason for every candidate, and the messages of D+1."""
+        from include.scheduling import schedule_messages
+
+        return run_stage(schedule_messages, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset(table) for table in ("campaign_results", "campaign_lift", "campaign_roi")])
+    def compute_reports() -> dict[str, Any]:
+        """Click rates, lift and ROI up to the end of D, each with its interval or the word that data are too few."""
+        from include.reporting import compute_reports
+
+        return run_stage(compute_reports, business_date=business_date_of_run())
+
+    shards = train_recommender()
+    load_landing_files() >> check_data_quality() >> build_features() >> shards
+    (
+        generate_recommendations.expand(shard=shards)
+        >> publish_recommendations()
+        >> learn_send_times()
+        >> schedule_messages()
+        >> compute_reports()
+    )
+
+
+nightly_marketing()

@@ -1,0 +1,79 @@
+"""What every DAG file of the house has in common: defaults, tags, assets, and how a task calls its stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Callable
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from airflow.sdk import Asset, get_current_context
+
+logger = logging.getLogger(__name__)
+
+BUSINESS_TIME_ZONE = os.environ.get("LAMPLIGHTER_BUSINESS_TIME_ZONE", "UTC")
+"""Read here from the environment alone, so that a DAG file parses without the settings file."""
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "lamplighter",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=20),
+    "execution_timeout": timedelta(minutes=60),
+}
+
+
+class Tag(StrEnum):
+    """The vocabulary of DAG tags."""
+
+    MARKETING = "marketing"
+    NIGHTLY = "nightly"
+    DELIVERY = "delivery"
+
+
+def marketing_asset(table: str) -> Asset:
+    """The asset a DAG of your own can be scheduled on."""
+    return Asset(name=f"marketing.{table}", uri=f"lamplighter://marketing/{table}")
+
+
+def business_date_of_run() -> date:
+    """The run's ``business_date`` parameter, else the date its data interval starts on."""
+    from include.business_time import business_date_of, day_bounds
+    from include.settings import load_settings
+
+    context = get_current_context()
+    given = context["params"].get("business_date")
+    if given:
+        return date.fromisoformat(given)
+    interval_start, interval_end = context.get("data_interval_start"), context.get("data_interval_end")
+    if interval_start is None or interval_end is None:
+        raise ValueError("this run has no data interval: trigger it with a business_date such as 2017-11-30")
+    zone = load_settings().business_time_zone
+    day = business_date_of(interval_start, zone)
+    if day_bounds(day, zone)[1] > interval_end:
+        raise ValueError(
+            f"business date {day} has not ended at {interval_end} in {zone}, while the schedule counts in "
+            f"{BUSINESS_TIME_ZONE}: set LAMPLIGHTER_BUSINESS_TIME_ZONE={zone} where Airflow's DAG processor runs"
+        )
+    return day
+
+
+def run_stage(stage: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
+    """Call ``stage(engine, settings, **arguments)`` and return its summary: counts and keys only, never rows.
+
+    Postgres ends any statement that would outlast the task's execution_timeout.
+    """
+    from include.db.engine import make_engine
+    from include.settings import load_settings
+
+    settings = load_settings()
+    limit = get_current_context()["ti"].task.execution_timeout
+    engine = make_engine(settings, statement_timeout_seconds=int(limit.total_seconds()) if limit else None)
+    try:
+        summary = dataclasses.asdict(stage(engine, settings, **arguments))
+    finally:
+        engine.dispose()
+    logger.info("%s: %s", stage.__name__, ", ".join(f"{key} {value}" for key, value in summary.items()))
+    return summary

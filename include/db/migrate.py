@@ -1,0 +1,37 @@
+"""Bring the marketing database to the newest schema: ``python -m include.db.migrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.schema import CreateSchema
+
+from include.db.engine import make_engine
+from include.db.tables import SCHEMA
+from include.settings import load_settings
+
+MIGRATION_LOCK = 4_052_017
+"""Advisory lock: two workers that start together migrate once."""
+
+
+def alembic_config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Run all missing migrations in one transaction; does nothing on a current database."""
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
+        command.upgrade(alembic_config(connection), "head")
+
+
+if __name__ == "__main__":
+    migrate(make_engine(load_settings()))
+    print("The marketing database is current.")

@@ -1,0 +1,485 @@
+"""The shared tables of the Postgres schema ``marketing``: every column name is written here, once.
+
+Stages meet in these tables. Everything timed is ``timestamptz``; a ``business_date`` is a date of the business's zone.
+A change here needs an Alembic migration (``include/db/migrations``); a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SCHEMA = "marketing"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    },
+)
+
+EVENT_TYPES = ("view", "search", "click", "add_to_cart", "purchase", "return", "rating")
+ENGAGEMENT_TYPES = ("delivered", "open", "click", "unsubscribe", "bounce", "complaint")
+MESSAGE_STATES = ("planned", "sending", "sent", "failed", "unknown", "expired", "cancelled")
+DECISIONS = (
+    "scheduled",
+    "held_out",
+    "control",
+    "no_consent",
+    "no_address",
+    "suppressed",
+    "capped",
+    "quiet_hours",
+    "no_capacity",
+    "nothing_to_say",
+    "not_in_audience",
+)
+
+
+def _money(name: str, **options: Any) -> Column[Any]:
+    return Column(name, Numeric(14, 4), **options)
+
+
+def _instant(name: str, **options: Any) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), **options)
+
+
+def _one_of(name: str, allowed: tuple[str, ...]) -> CheckConstraint:
+    return CheckConstraint(f"{name} in ({', '.join(repr(value) for value in allowed)})", name=name)
+
+
+def _provenance() -> list[Column[Any]]:
+    """Which landing file, and which of its rows, a landed row came from."""
+    return [Column("file_id", BigInteger, nullable=False, index=True), Column("row_number", BigInteger, nullable=False)]
+
+
+# --- landing -----------------------------------------------------------------------------------------------------
+
+landing_files = Table(
+    "landing_files",
+    metadata,
+    Column("file_id", BigInteger, Identity(), primary_key=True),
+    Column("table_name", Text, nullable=False),
+    Column("business_date", Date, nullable=False, comment="the folder's date"),
+    Column("file", Text, nullable=False, comment="path below the landing root"),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("rows_accepted", BigInteger, nullable=False),
+    Column("rows_quarantined", BigInteger, nullable=False),
+    UniqueConstraint("file"),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("email", Text),
+    Column("push_token", Text),
+    Column("time_zone", Text),
+    Column("locale", Text),
+    Column("country", Text),
+    _instant("created_at"),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("item_id", Text, primary_key=True),
+    Column("title", Text),
+    Column("category", Text),
+    Column("brand", Text),
+    _money("price"),
+    Column("margin_rate", Double),
+    Column("currency", Text),
+    Column("url", Text),
+    Column("image_url", Text),
+    Column("in_stock", Boolean),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("event_type", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    _instant("occurred_at", nullable=False, index=True),
+    Column("item_id", Text),
+    Column("quantity", Double),
+    _money("unit_price"),
+    Column("query", Text),
+    Column("order_id", Text),
+    Column("message_id", Text),
+    Column("properties", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+    _one_of("event_type", EVENT_TYPES),
+    Index(None, "customer_id", "occurred_at"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    _instant("occurred_at", primary_key=True),
+    Column("granted", Boolean, nullable=False),
+    Column("source", Text),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("channels", ARRAY(Text), nullable=False),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    Column("audience", ARRAY(Text), comment="customer segments; null: everyone"),
+    Column("template", Text),
+    Column("purpose", Text, comment="which list fills it: next_purchase (default) or discovery"),
+    Column("items_per_message", SmallInteger),
+    Column("priority", Integer),
+    _money("cost_per_message"),
+    _money("cost_per_order"),
+    Column("control_share", Double),
+    Column("requires_approval", Boolean),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+)
+
+message_history = Table(
+    "message_history",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("customer_id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    _instant("sent_at", primary_key=True),
+    Column("arm", Text, nullable=False),
+    _money("cost"),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+    _one_of("arm", ("treated", "control")),
+)
+
+engagements = Table(
+    "engagements",
+    metadata,
+    Column("engagement_id", Text, primary_key=True, comment="sha256 of what identifies it, so a repeat counts once"),
+    Column("message_id", Text, index=True),
+    Column("campaign_id", Text),
+    Column("customer_id", Text),
+    Column("engagement_type", Text, nullable=False),
+    _instant("occurred_at", nullable=False),
+    Column("user_agent", Text),
+    Column("url", Text),
+    Column("is_machine", Boolean, nullable=False, server_default="false"),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    *_provenance(),
+    _one_of("engagement_type", ENGAGEMENT_TYPES),
+    Index(None, "campaign_id", "customer_id"),
+)
+
+LANDING_TABLES: dict[str, Table] = {
+    table.name: table for table in (customers, items, events, consents, campaigns, message_history, engagements)
+}
+"""The tables of the landing contract, in the order they are loaded."""
+
+PROVENANCE_COLUMNS = ("file_id", "row_number")
+
+# --- quality -----------------------------------------------------------------------------------------------------
+
+quality_results = Table(
+    "quality_results",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("expectation", Text, primary_key=True),
+    Column("column_name", Text, primary_key=True, server_default=""),
+    Column("severity", Text, nullable=False),
+    Column("success", Boolean, nullable=False),
+    Column("observed_value", Text),
+    Column("unexpected_count", BigInteger, nullable=False, server_default="0"),
+    Column("message", Text, nullable=False, comment="one line a person can act on"),
+    _one_of("severity", ("critical", "warning", "info")),
+)
+
+quarantined_rows = Table(
+    "quarantined_rows",
+    metadata,
+    Column("quarantined_row_id", BigInteger, Identity(), primary_key=True),
+    Column("table_name", Text, nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("file_id", BigInteger, nullable=False, index=True),
+    Column("file", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Index(None, "business_date", "table_name"),
+)
+
+# --- features ----------------------------------------------------------------------------------------------------
+
+customer_features = Table(
+    "customer_features",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("customer_id", Text, primary_key=True),
+    Column("recency", Integer, comment="days since the last purchase; null: never"),
+    Column("frequency", Integer, nullable=False, comment="distinct purchase days in the profile window"),
+    _money("monetary_value", nullable=False, comment="spent in the profile window"),
+    _instant("first_purchase_at"),
+    _instant("last_purchase_at"),
+    Column("preferred_categories", ARRAY(Text), nullable=False),
+    Column("price_band", Text, comment="low, middle or high against the category's prices"),
+    Column("active_hours", ARRAY(Double), nullable=False, comment="24 shares of activity by local hour; empty: none"),
+    Column("segment", Text, nullable=False),
+)
+
+item_features = Table(
+    "item_features",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("category", Text),
+    Column("buyers", Integer, nullable=False),
+    Column("purchase_days", Integer, nullable=False, comment="distinct customer-days with a purchase"),
+    Column("popularity", Double, nullable=False, comment="decayed purchase weight"),
+    _money("median_price"),
+    _instant("last_purchase_at"),
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("business_date", Date, nullable=False, comment="the date this table was built for; one for all rows"),
+    Column("weight", Double, nullable=False, comment="event weights by distinct day, decayed to the business date"),
+    Column("purchase_days", Integer, nullable=False),
+    _instant("last_occurred_at", nullable=False),
+)
+
+# --- recommender -------------------------------------------------------------------------------------------------
+
+models = Table(
+    "models",
+    metadata,
+    Column("model_id", Text, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("business_date", Date, nullable=False, index=True),
+    Column("status", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("artifact_uri", Text, nullable=False),
+    Column("artifact_sha256", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="why it was promoted or rejected, in a sentence"),
+    _one_of("status", ("candidate", "champion", "retired", "rejected")),
+)
+
+
+def _recommendation_columns() -> list[Column[Any]]:
+    return [
+        Column("business_date", Date, primary_key=True),
+        Column("customer_id", Text, primary_key=True),
+        Column("purpose", Text, primary_key=True),
+        Column("rank", SmallInteger, primary_key=True),
+        Column("item_id", Text, nullable=False),
+        Column("score", Double, nullable=False),
+        Column("strategy", Text, nullable=False),
+        Column("reason_item_id", Text),
+        Column("model_id", Text, nullable=False),
+    ]
+
+
+recommendations = Table("recommendations", metadata, *_recommendation_columns())
+
+recommendation_drafts = Table(
+    "recommendation_drafts",
+    metadata,
+    *_recommendation_columns(),
+    Column("shard", SmallInteger, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""What the shards write; publishing moves a complete date to ``recommendations`` in one transaction."""
+
+# --- scheduling --------------------------------------------------------------------------------------------------
+
+send_time_profiles = Table(
+    "send_time_profiles",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("day_type", Text, primary_key=True, comment="weekday or weekend"),
+    Column("hour", SmallInteger, primary_key=True, comment="0 to 23 in the customer's zone"),
+    Column("business_date", Date, nullable=False),
+    Column("alpha", Double, nullable=False, comment="posterior Beta(alpha, beta) of the click rate"),
+    Column("beta", Double, nullable=False),
+    Column("rate_mean", Double, nullable=False),
+    Column("rate_low", Double, nullable=False),
+    Column("rate_high", Double, nullable=False),
+)
+
+holdouts = Table(
+    "holdouts",
+    metadata,
+    Column("holdout_id", Text, primary_key=True, comment="the salt that names the term"),
+    Column("customer_id", Text, primary_key=True),
+    Column("assigned_on", Date, nullable=False),
+    Column("released_on", Date),
+)
+
+message_decisions = Table(
+    "message_decisions",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("campaign_id", Text, primary_key=True),
+    Column("customer_id", Text, primary_key=True),
+    Column("arm", Text, nullable=False, comment="treated, control or holdout, for every candidate alike"),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="a sentence"),
+    Column("channel", Text),
+    _instant("send_at"),
+    Column("propensity", Double),
+    Column("slot_probabilities", JSONB, comment="local hour → probability, whole"),
+    Column("expected_value", Double),
+    Column("explored", Boolean),
+    Column("policy_version", Text, nullable=False),
+    _one_of("decision", DECISIONS),
+    _one_of("arm", ("treated", "control", "holdout")),
+    Index(None, "customer_id", "business_date"),
+)
+
+# --- delivery ----------------------------------------------------------------------------------------------------
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("send_date", Date, nullable=False),
+    Column("business_date", Date, nullable=False, comment="the night that planned it"),
+    _instant("send_at", nullable=False),
+    _instant("not_after", nullable=False),
+    Column("state", Text, nullable=False, server_default="planned"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("claimed_by", Text, comment="the delivery run that holds it"),
+    _instant("claimed_at"),
+    _instant("sent_at"),
+    Column("error", Text),
+    Column("content", JSONB, nullable=False, comment='{"items": [{item_id, strategy, reason_item_id}], "template"}'),
+    _money("cost", nullable=False, server_default="0"),
+    UniqueConstraint("campaign_id", "customer_id", "channel", "send_date"),
+    _one_of("state", MESSAGE_STATES),
+    Index(None, "state", "send_at"),
+    Index(None, "customer_id", "send_at"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("address_hash", Text, primary_key=True, comment="sha256 of the normalised address; never the address"),
+    Column("channel", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    _instant("since", nullable=False),
+)
+
+# --- reporting ---------------------------------------------------------------------------------------------------
+
+campaign_results = Table(
+    "campaign_results",
+    metadata,
+    Column("business_date", Date, primary_key=True, comment="figures up to the end of this date"),
+    Column("campaign_id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True, comment="email, app_push, or all"),
+    Column("arm", Text, primary_key=True),
+    Column("assigned", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("clicked", Integer, nullable=False),
+    Column("unsubscribed", Integer, nullable=False),
+    Column("bounced", Integer, nullable=False),
+    Column("orders", Integer, nullable=False),
+    _money("revenue", nullable=False),
+    _money("margin", nullable=False),
+    _money("cost", nullable=False),
+    Column("click_rate", Double),
+    Column("click_rate_low", Double),
+    Column("click_rate_high", Double),
+    Column("includes_generated", Boolean, nullable=False, comment="some of it is made by the generator, not by people"),
+)
+
+campaign_lift = Table(
+    "campaign_lift",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("campaign_id", Text, primary_key=True, comment="a campaign, or all: global holdout against everyone else"),
+    Column("metric", Text, primary_key=True),
+    Column("treated_n", Integer, nullable=False),
+    Column("treated_mean", Double),
+    Column("control_n", Integer, nullable=False),
+    Column("control_mean", Double),
+    Column("difference", Double),
+    Column("ci_low", Double),
+    Column("ci_high", Double),
+    Column("p_value", Double),
+    Column("srm_p_value", Double),
+    Column("verdict", Text, nullable=False),
+    Column("includes_generated", Boolean, nullable=False),
+)
+
+campaign_roi = Table(
+    "campaign_roi",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("campaign_id", Text, primary_key=True),
+    _money("incremental_margin"),
+    _money("cost", nullable=False),
+    Column("roi", Double),
+    Column("roi_low", Double),
+    Column("roi_high", Double),
+    _money("attributed_revenue", nullable=False, comment="last touch; not causal"),
+    Column("verdict", Text, nullable=False),
+    Column("includes_generated", Boolean, nullable=False),
+)
+
+DATED_TABLES: tuple[Table, ...] = (
+    quality_results,
+    customer_features,
+    item_features,
+    recommendations,
+    message_decisions,
+    campaign_results,
+    campaign_lift,
+    campaign_roi,
+)
+"""Tables with rows per business date; a view ``current_<name>`` shows the latest date."""

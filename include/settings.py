@@ -1,0 +1,218 @@
+"""One frozen, validated settings object for the whole house.
+
+Sources, the later winning: the defaults below, the YAML file named by ``LAMPLIGHTER_SETTINGS``, the environment
+(``LAMPLIGHTER_<FIELD>``, nested fields by a double underscore: ``LAMPLIGHTER_DELIVERY__SMTP_HOST``).
+An unknown key, in the file or in the environment, is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+STATE_DIRECTORY = PROJECT_ROOT / ".lamplighter"
+ENVIRONMENT_PREFIX = "LAMPLIGHTER_"
+SETTINGS_FILE_VARIABLE = "LAMPLIGHTER_SETTINGS"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Channel = Literal["email", "app_push"]
+CHANNELS: tuple[Channel, ...] = ("email", "app_push")
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is not an IANA time zone; write for example 'America/New_York'")
+    return name
+
+
+TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QualitySettings(_Section):
+    """When a night is stopped, and when it only reports."""
+
+    minimum_events: PositiveInt = 1
+    """Fewer events than this on the business date stop the run."""
+    maximum_unknown_item_share: Share = 0.05
+    maximum_unknown_customer_share: Share = 0.05
+    maximum_quarantined_share: Share = 0.05
+    """A larger share of the date's rows in quarantine stops the run."""
+    volume_tolerance: Annotated[float, Field(gt=1)] = 3.0
+    """Events of the date may be this many times above or below the median of the same weekday; beyond is a warning."""
+
+
+class FeatureSettings(_Section):
+    """How what customers did becomes numbers."""
+
+    half_life_days: Annotated[float, Field(gt=0)] = 60.0
+    event_weights: dict[str, float] = {
+        "view": 0.1,
+        "search": 0.0,
+        "click": 0.2,
+        "add_to_cart": 0.5,
+        "purchase": 1.0,
+        "return": -1.0,
+        "rating": 0.0,
+    }
+    profile_days: PositiveInt = 365
+    """Days of history a customer's profile looks back on."""
+    favourite_categories: PositiveInt = 5
+
+
+class RecommenderSettings(_Section):
+    """The model, its evidence and the lists it makes."""
+
+    factors: PositiveInt = 64
+    regularization: Annotated[float, Field(gt=0)] = 30.0
+    alpha: Annotated[float, Field(gt=0)] = 5.0
+    iterations: PositiveInt = 12
+    threads: PositiveInt = 2
+    """The task's share of cores."""
+    seed: int = 20170101
+    evaluation_days: PositiveInt = 7
+    """Future days held back to judge a model."""
+    evaluation_customers: PositiveInt = 5000
+    bootstrap_samples: PositiveInt = 1000
+    promotion_tolerance: Annotated[float, Field(ge=0)] = 0.01
+    """A challenger's nDCG@10 may lie this little below the champion's, at the interval's lower end."""
+    list_length: PositiveInt = 20
+    shards: PositiveInt = 16
+
+
+class SchedulingSettings(_Section):
+    """Who may be messaged, how often and at which hours."""
+
+    quiet_from: time = time(21, 0)
+    quiet_until: time = time(8, 0)
+    """Quiet hours in the customer's own zone: [quiet_from, quiet_until), past midnight when from > until."""
+    messages_per_day: PositiveInt = 1
+    messages_per_week: PositiveInt = 3
+    """Caps over all channels: per calendar day in the customer's zone, and in any 7 days."""
+    hourly_capacity: PositiveInt | None = None
+    """Messages per hour the provider takes; none: no limit."""
+    holdout_share: Share = 0.05
+    holdout_salt: str = "holdout-1"
+    """A new salt begins a new holdout term."""
+    default_control_share: Share = 0.1
+    exploration: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """ε: this share of the hour's choice is uniform over the feasible hours."""
+    posterior_draws: PositiveInt = 1000
+    segment_strength: Annotated[float, Field(gt=0)] = 200.0
+    level_strength: Annotated[float, Field(gt=0)] = 2.0
+    customer_strength: Annotated[float, Field(gt=0)] = 30.0
+    """κs, a and κ of the send-time posterior."""
+    half_life_days: Annotated[float, Field(gt=0)] = 75.0
+    seed: int = 7
+    expires_after_hours: PositiveInt = 6
+    """A message not sent this long after its hour is never sent."""
+
+
+class DeliverySettings(_Section):
+    """Where messages leave the house."""
+
+    sender: str = "Lamplighter <marketing@localhost>"
+    smtp_host: str = "localhost"
+    smtp_port: PositiveInt = 1025
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    push_url: str = "http://localhost:1026/push"
+    push_token: SecretStr | None = None
+    """Bearer token of the push gateway."""
+    shop_url: str = "http://localhost/shop"
+    """Links without a URL of their own lead here."""
+    unsubscribe_email: str = "unsubscribe@localhost"
+    postal_address: str = ""
+    batch_size: PositiveInt = 200
+    timeout_seconds: PositiveInt = 20
+    maximum_attempts: PositiveInt = 3
+    soft_bounces_before_suppression: PositiveInt = 3
+
+
+class ReportingSettings(_Section):
+    """When a figure may be shown as a verdict."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    minimum_customers_per_arm: PositiveInt = 100
+    minimum_conversions_per_arm: PositiveInt = 20
+    attribution_days_email: PositiveInt = 5
+    attribution_hours_push: PositiveInt = 24
+    default_margin_rate: Share = 0.3
+    """Margin of an item whose own margin_rate is unknown."""
+
+
+class Settings(BaseSettings):
+    """All settings. Read once per process with ``load_settings()``."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    database_url: SecretStr | None = None
+    """SQLAlchemy URL of the marketing database; unset, the make commands start an embedded server."""
+    landing: str = str(STATE_DIRECTORY / "landing")
+    artifacts: str = str(STATE_DIRECTORY / "artifacts")
+    business_time_zone: TimeZoneName = "UTC"
+    default_customer_time_zone: TimeZoneName | None = None
+    """Zone of a customer whose own is unknown; unset, the business's."""
+    currency: str = "USD"
+    quality: QualitySettings = QualitySettings()
+    features: FeatureSettings = FeatureSettings()
+    recommender: RecommenderSettings = RecommenderSettings()
+    scheduling: SchedulingSettings = SchedulingSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    reporting: ReportingSettings = ReportingSettings()
+
+    @property
+    def customer_time_zone(self) -> str:
+        return self.default_customer_time_zone or self.business_time_zone
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, values: Any) -> Any:
+        """pydantic-settings passes over a misspelt variable; a setting that does nothing is worse than an error."""
+        known = {name.upper() for name in cls.model_fields} | {SETTINGS_FILE_VARIABLE.removeprefix(ENVIRONMENT_PREFIX)}
+        for variable in os.environ:
+            if variable.startswith(ENVIRONMENT_PREFIX):
+                field = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")[0].upper()
+                if field not in known:
+                    raise ValueError(f"unknown setting {variable}; known: {', '.join(sorted(known))}")
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        path = os.environ.get(SETTINGS_FILE_VARIABLE)
+        if path:
+            if not Path(path).is_file():
+                raise FileNotFoundError(f"{SETTINGS_FILE_VARIABLE} names {path}, which is not a file")
+            sources.append(YamlConfigSettingsSource(settings_cls, yaml_file=path))
+        return tuple(sources)
+
+
+def load_settings() -> Settings:
+    """Settings of this process, from the file and the environment; raises pydantic's ValidationError naming the key."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""The Airflow plugin: registration only. The page itself lives in ``include/reporting``."""

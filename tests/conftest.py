@@ -1,0 +1,79 @@
+"""A real Postgres for every test that asks: one embedded server per session, one fresh migrated database per test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from include.db import server
+from include.db.migrate import migrate
+from include.settings import ENVIRONMENT_PREFIX, Settings
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The developer's own LAMPLIGHTER_ variables must not reach a test."""
+    import os
+
+    for variable in list(os.environ):
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Data directory of a running server whose database ``template`` is migrated."""
+    data_directory = tmp_path_factory.mktemp("postgres") / "data"
+    server.start(data_directory)
+    engine = create_engine(server.ensure_database(data_directory, "template"))
+    migrate(engine)
+    engine.dispose()
+    yield data_directory
+    server.stop(data_directory)
+
+
+@pytest.fixture
+def database_url(postgres: Path) -> Iterator[str]:
+    """URL of a migrated, empty marketing database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text(f"create database {name} template template"))
+    yield server.ensure_database(postgres, name)
+    with administration.connect() as connection:
+        connection.execute(text(f"drop database {name} with (force)"))
+    administration.dispose()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = create_engine(database_url, connect_args={"options": "-c timezone=UTC"})
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, database_url: str) -> Callable[..., Settings]:
+    """Settings over this test's database and folders; keyword arguments override fields."""
+
+    def make(**fields: object) -> Settings:
+        defaults = {
+            "database_url": database_url,
+            "landing": str(tmp_path / "landing"),
+            "artifacts": str(tmp_path / "artifacts"),
+            "business_time_zone": "America/New_York",
+        }
+        return Settings(**{**defaults, **fields})
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
