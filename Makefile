@@ -1,0 +1,56 @@
+# Lamplighter's commands; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+STATE := .lamplighter
+VENV := $(STATE)/venv
+RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo web night db-url stop test lint lock
+
+help:
+	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
+
+$(INSTALLED): requirements.txt include/local/install.sh
+	@bash include/local/install.sh
+
+install: $(INSTALLED)
+
+## demo               the first run: real purchases, several nights through Airflow, a morning report
+demo: $(INSTALLED)
+	@$(RUN) include.local demo
+
+## web                Airflow's web UI over the current data, until Ctrl-C
+web: $(INSTALLED)
+	@$(RUN) include.local web
+
+## night DATE=…       one nightly_marketing run for that business date, to its end
+night: $(INSTALLED)
+	@test -n "$(DATE)" || { echo "which date? For example: make night DATE=2017-11-30" >&2; exit 2; }
+	@$(RUN) include.local night --date "$(DATE)"
+
+## db-url             the SQLAlchemy URL of the marketing database, starting the embedded server if needed
+db-url:
+	@$(MAKE) --no-print-directory install >&2
+	@$(RUN) include.local db-url
+
+## stop               stop whatever these commands left running
+stop: $(INSTALLED)
+	@$(RUN) include.local stop
+
+## lint               ruff and mypy
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	MYPYPATH=dags $(VENV)/bin/mypy
+
+## test               lint and all tests, against a real Postgres, scheduler, browser, Redis
+test: $(INSTALLED)
+	@bash tests/install_system_packages.sh
+	@$(MAKE) --no-print-directory lint
+	$(VENV)/bin/python -m pytest --durations=15
+
+## lock               compile requirements.txt anew from pyproject.toml
+lock: $(INSTALLED)
+	UV_CUSTOM_COMMAND="make lock" $(STATE)/uv/bin/uv pip compile --quiet --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --group demo --group dev pyproject.toml -o requirements.txt
