@@ -85,6 +85,8 @@ def _get_server(data_directory: Path) -> PostgresServer:
     if _postmaster(data_directory) is not None and not is_running(data_directory):
         # Left by a crash: the number belongs to another program by now, or to a body no one has buried, and both would
         # be taken for a running server. A second server is still impossible: Postgres also checks its shared memory.
+        for socket_lock in _socket_directory(data_directory).glob(".s.PGSQL.*.lock"):
+            socket_lock.unlink()
         (data_directory / "postmaster.pid").unlink()
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
@@ -100,11 +102,17 @@ def _get_server(data_directory: Path) -> PostgresServer:
 
 
 def _url(data_directory: Path, database: str) -> str:
-    # Line 5 of postmaster.pid is the socket directory; a long path makes the package choose another than the data's.
-    socket_directory = (data_directory / "postmaster.pid").read_text().splitlines()[4].strip()
     return URL.create(
-        "postgresql+psycopg2", username="postgres", database=database, query={"host": socket_directory}
+        "postgresql+psycopg2",
+        username="postgres",
+        database=database,
+        query={"host": str(_socket_directory(data_directory))},
     ).render_as_string()
+
+
+def _socket_directory(data_directory: Path) -> Path:
+    # Line 5 of postmaster.pid; a long path makes the package choose another directory than the data's.
+    return Path((data_directory / "postmaster.pid").read_text().splitlines()[4].strip())
 
 
 def _pg_ctl(data_directory: Path, *arguments: str, check: bool = True) -> int:

@@ -50,7 +50,9 @@ def test_data_outlive_a_stop_and_a_crash(data_directory: Path) -> None:
 def test_a_process_number_taken_over_by_another_program(data_directory: Path) -> None:
     server.start(data_directory)
     server.stop(data_directory)
-    (data_directory / "postmaster.pid").write_text("\n".join([str(os.getpid()), str(data_directory), *"012345"]))
+    (data_directory / "postmaster.pid").write_text(
+        "\n".join([str(os.getpid()), str(data_directory), "0", "5432", str(data_directory), "", "0", "ready"])
+    )
     assert not server.is_running(data_directory)
     server.start(data_directory)
     assert server.is_running(data_directory)
