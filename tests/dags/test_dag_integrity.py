@@ -1,0 +1,104 @@
+"""Every DAG parses fast, touches no database while parsing, and carries what an operator needs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.db.tables import metadata
+from include.settings import PROJECT_ROOT
+
+ROUND = [
+    "load_landing_files",
+    "check_data_quality",
+    "build_features",
+    "train_recommender",
+    "generate_recommendations",
+    "publish_recommendations",
+    "learn_send_times",
+    "schedule_messages",
+    "compute_reports",
+]
+NOT_RETRIED = {"check_data_quality": "the same data fail again"}
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAMPLIGHTER"))}
+    environment |= {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        # Nobody answers here: a query at parse time would fail the parse, and its connection is recorded besides.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
+        "LAMPLIGHTER_DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
+        "PYTHONPATH": str(PROJECT_ROOT),
+    }
+    completed = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("parse_dags.py")), str(PROJECT_ROOT / "dags")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    result: dict[str, Any] = json.loads(completed.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.fixture(scope="module")
+def tasks(parsed: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{dag_id}.{task_id}": task for dag_id, dag in parsed["dags"].items() for task_id, task in dag["tasks"].items()
+    }
+
+
+def test_parsing_is_clean_fast_and_touches_nothing(parsed: dict[str, Any]) -> None:
+    assert parsed["import_errors"] == {}
+    assert parsed["warnings"] == {}
+    assert parsed["connections"] == []
+    assert parsed["heavy_modules"] == []
+    assert set(parsed["seconds"]) == {"nightly_marketing.py", "deliver_messages.py"}
+    assert max(parsed["seconds"].values()) < 1.0, parsed["seconds"]
+
+
+def test_every_dag_has_what_an_operator_needs(parsed: dict[str, Any]) -> None:
+    assert set(parsed["dags"]) == {"nightly_marketing", "deliver_messages"}
+    for dag_id, dag in parsed["dags"].items():
+        assert "marketing" in dag["tags"], dag_id
+        assert "**When**" in dag["doc"], dag_id
+        assert "**What is normal**" in dag["doc"], dag_id
+        assert dag["timetable"] == "CronDataIntervalTimetable", dag_id
+        assert (dag["catchup"], dag["max_active_runs"], dag["dagrun_timeout"]) == (False, 1, True), dag_id
+
+
+def test_every_task_has_an_owner_a_timeout_retries_and_a_sentence(tasks: dict[str, dict[str, Any]]) -> None:
+    for name, task in tasks.items():
+        assert task["owner"] == "lamplighter", name
+        assert task["timeout"], name
+        assert task["doc"].strip(), name
+        assert (task["retries"] == 0) == (name.split(".")[1] in NOT_RETRIED), name
+
+
+def test_the_round_goes_in_order(parsed: dict[str, Any]) -> None:
+    nightly = parsed["dags"]["nightly_marketing"]["tasks"]
+    assert set(nightly) == set(ROUND)
+    for earlier, later in itertools.pairwise(ROUND):
+        assert later in nightly[earlier]["downstream"]
+    assert [name for name, task in nightly.items() if task["mapped"]] == ["generate_recommendations"]
+
+
+def test_assets_name_real_tables(tasks: dict[str, dict[str, Any]]) -> None:
+    produced = {asset for task in tasks.values() for asset in task["outlets"]}
+    tables = {f"marketing.{table.name}" for table in metadata.tables.values()}
+    assert produced <= tables
+    assert {"marketing.recommendations", "marketing.messages", "marketing.campaign_results"} <= produced
