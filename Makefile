@@ -52,5 +52,5 @@ test: $(INSTALLED)
 
 ## lock               compile requirements.txt anew from pyproject.toml
 lock: $(INSTALLED)
-	UV_CUSTOM_COMMAND="make lock" $(STATE)/uv/bin/uv pip compile --quiet --universal --generate-hashes \
+	$(STATE)/uv/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" \
 		--no-emit-index-url --no-emit-find-links --group demo --group dev pyproject.toml -o requirements.txt
