@@ -1,0 +1,103 @@
+"""What the readers of all formats hand over: batches of rows as text, and the rows that cannot be read at all."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import pyarrow
+import pyarrow.compute
+
+ROW_NUMBER = "row_number"
+BATCH_ROWS = 65_536
+
+OpenStream = Callable[[], AbstractContextManager[BinaryIO]]
+"""Opens the file's bytes, decompressed, from the start; a reader may do so more than once."""
+
+UNDECODABLE = "\ufdd0"
+NUL = "\ufdd1"
+"""Stand in for bytes that Postgres' text cannot hold. Both are Unicode noncharacters, which no real text contains."""
+
+MARK_ERRORS = "landing_mark_undecodable"
+"""Name of the codec error handler that puts UNDECODABLE in place of what is not UTF-8."""
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return UNDECODABLE, error.end
+    raise error
+
+
+codecs.register_error(MARK_ERRORS, _mark)
+
+
+class LandingFileError(ValueError):
+    """A landing file that cannot be read as a whole; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class UnreadableRow:
+    """A row that never reached the checks; ``row`` is its text as far as it could be read."""
+
+    row_number: int
+    reason: str
+    row: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a file."""
+
+    rows: pyarrow.Table
+    """ROW_NUMBER (int64, 1 for the first data row), then the file's columns as text; a missing value is null."""
+    unreadable: list[UnreadableRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file, opened."""
+
+    columns: tuple[str, ...]
+    json_columns: frozenset[str]
+    """Those whose text is JSON, to be stored as such where they have no column of their own."""
+    batches: Iterator[Batch]
+
+
+def separate_damaged(batch: Batch) -> Batch:
+    """Move rows with an undecodable byte or a NUL character, which Postgres refuses, to the unreadable ones."""
+    damaged = None
+    for name in batch.rows.column_names[1:]:
+        for character in (UNDECODABLE, NUL, "\0"):
+            hit = pyarrow.compute.fill_null(
+                pyarrow.compute.match_substring(batch.rows.column(name), character), fill_value=False
+            )
+            damaged = hit if damaged is None else pyarrow.compute.or_(damaged, hit)
+    if damaged is None:
+        return batch
+    unreadable = list(batch.unreadable)
+    for row in batch.rows.filter(damaged).to_pylist():
+        number = row.pop(ROW_NUMBER)
+        given = {name: value for name, value in row.items() if value is not None}
+        unreadable.append(unreadable_text(number, json.dumps(given, ensure_ascii=False)))
+    return Batch(batch.rows.filter(pyarrow.compute.invert(damaged)), unreadable)
+
+
+def unreadable_text(row_number: int, text: str) -> UnreadableRow:
+    """An UnreadableRow for a text with marks or NUL characters in it."""
+    reason = "holds bytes that are not UTF-8" if UNDECODABLE in text else "holds a NUL character"
+    return UnreadableRow(row_number, reason, storable(text))
+
+
+def storable(text: str) -> str:
+    """``text`` without what Postgres cannot store, each such character shown as U+FFFD."""
+    for character in (UNDECODABLE, NUL, "\0"):
+        text = text.replace(character, "\ufffd")
+    return text.replace("\\u0000", "\ufffd")
+
+
+def numbered(rows: pyarrow.Table, row_numbers: pyarrow.Array) -> pyarrow.Table:
+    return rows.add_column(0, ROW_NUMBER, row_numbers)

@@ -1,0 +1,200 @@
+"""The stage: every landing file that is new or changed, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import time
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, BinaryIO, cast
+
+import pyarrow
+from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+
+from include.db.tables import LANDING_TABLES, landing_files, quarantined_rows
+from include.landing.batches import Content, LandingFileError
+from include.landing.discovery import LandingFile, find_landing_files, sha256_of
+from include.landing.merging import (
+    merge,
+    quarantine_refused,
+    quarantine_repeated,
+    quarantine_unreadable,
+    set_work_memory,
+)
+from include.landing.read_csv import read_csv
+from include.landing.read_jsonl import read_jsonl
+from include.landing.read_parquet import read_parquet
+from include.landing.rules import RULES, Rules
+from include.landing.staging import check_columns, copy_batch, create_staging
+from include.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LANDING_LOCK = 4_052_018
+"""Advisory lock: two runs never load at the same time."""
+
+UNREADABLE_FILE = (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError)
+"""What the readers raise on a truncated or foreign file; gzip's BadGzipFile is an OSError."""
+
+
+@dataclass(frozen=True)
+class LandingSummary:
+    """What a call of the stage did. Rows are those of the files it loaded."""
+
+    files_loaded: int = 0
+    files_unchanged: int = 0
+    rows_accepted: int = 0
+    rows_quarantined: int = 0
+    rows_accepted_by_table: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    accepted: int
+    quarantined: int
+
+
+def load_landing_files(
+    engine: Engine, settings: Settings, *, business_date: date, tables: Collection[str] | None = None
+) -> LandingSummary:
+    """Load every new or changed file below ``settings.landing`` in folders dated up to ``business_date``.
+
+    A file is known by its path and sha256. A changed one replaces its own rows and its own quarantined rows; one that
+    is gone leaves its rows. Of two files with the same key the later by (folder date, path) counts; a row is replaced
+    whole. Each row is accepted or quarantined with its reasons; of rows with one key in one file the last is accepted.
+
+    tables: only these, in the same order. Raises ValueError on an unknown name, and LandingFileError when a file could
+    not be read as a whole: only after all others are loaded, naming each such file; their former rows stay.
+    """
+    chosen = tuple(LANDING_TABLES) if tables is None else tuple(tables)
+    unknown = sorted(set(chosen) - set(LANDING_TABLES))
+    if unknown:
+        raise ValueError(f"no landing tables {', '.join(unknown)}; there are {', '.join(LANDING_TABLES)}")
+    unchanged, broken = 0, []
+    loaded: list[tuple[LandingFile, _Loaded]] = []
+    with engine.connect() as connection:
+        known = {
+            row.file: row.sha256 for row in connection.execute(select(landing_files.c.file, landing_files.c.sha256))
+        }
+    for file in find_landing_files(settings.landing, business_date, chosen):
+        try:
+            digest = sha256_of(file)
+            result = None if known.get(file.path) == digest else _load_if_changed(engine, file, digest)
+        except LandingFileError as error:
+            broken.append(f"{file.path}: {error}")
+            logger.error("Landing file %s: %s", file.path, error)
+            continue
+        if result is None:
+            unchanged += 1
+        else:
+            loaded.append((file, result))
+    if broken:
+        raise LandingFileError(
+            f"{len(broken)} landing file(s) cannot be read, their earlier rows stay: {' | '.join(broken)}. "
+            "Write the file again under the same name, or move it out of the landing folder."
+        )
+    return _summary(loaded, unchanged)
+
+
+def _summary(loaded: list[tuple[LandingFile, _Loaded]], unchanged: int) -> LandingSummary:
+    by_table: dict[str, int] = {}
+    for file, result in loaded:
+        by_table[file.table_name] = by_table.get(file.table_name, 0) + result.accepted
+    return LandingSummary(
+        files_loaded=len(loaded),
+        files_unchanged=unchanged,
+        rows_accepted=sum(result.accepted for _, result in loaded),
+        rows_quarantined=sum(result.quarantined for _, result in loaded),
+        rows_accepted_by_table=by_table,
+    )
+
+
+def _load_if_changed(engine: Engine, file: LandingFile, digest: str) -> _Loaded | None:
+    """Load the file in one transaction; None when another run has loaded just this content meanwhile."""
+    started = time.monotonic()
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LANDING_LOCK})
+        known = connection.execute(
+            select(landing_files.c.file_id, landing_files.c.sha256).where(landing_files.c.file == file.path)
+        ).one_or_none()
+        if known is not None and known.sha256 == digest:
+            return None
+        file_id = _register(connection, file, digest, None if known is None else known.file_id)
+        loaded = _load(connection, file, file_id)
+        connection.execute(
+            update(landing_files)
+            .where(landing_files.c.file_id == file_id)
+            .values(rows_accepted=loaded.accepted, rows_quarantined=loaded.quarantined)
+        )
+    logger.info(
+        "Landing file %s: %s rows accepted, %s quarantined in %.1f s",
+        file.path,
+        f"{loaded.accepted:,}",
+        f"{loaded.quarantined:,}",
+        time.monotonic() - started,
+    )
+    return loaded
+
+
+def _register(connection: Connection, file: LandingFile, digest: str, file_id: int | None) -> int:
+    """The file's id, its former rows deleted."""
+    facts: dict[str, Any] = {
+        "table_name": file.table_name,
+        "business_date": file.business_date,
+        "file": file.path,
+        "sha256": digest,
+        "size_bytes": file.size_bytes,
+        "rows_accepted": 0,
+        "rows_quarantined": 0,
+    }
+    if file_id is None:
+        return connection.execute(insert(landing_files).values(facts).returning(landing_files.c.file_id)).scalar_one()
+    connection.execute(update(landing_files).where(landing_files.c.file_id == file_id).values(facts))
+    for table in (LANDING_TABLES[file.table_name], quarantined_rows):
+        connection.execute(delete(table).where(table.c.file_id == file_id))
+    return file_id
+
+
+def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
+    rules = RULES[file.table_name]
+    set_work_memory(connection)
+    try:
+        content = _open(file, rules)
+        if not content.columns:
+            return _Loaded(0, 0)
+        check_columns(content, rules)
+        staging = create_staging(connection, content, rules)
+        staged = quarantined = 0
+        for batch in content.batches:
+            stored = copy_batch(connection, staging, batch)
+            staged += stored.rows.num_rows
+            quarantined += quarantine_unreadable(connection, file, file_id, stored.unreadable)
+    except UNREADABLE_FILE as error:
+        raise LandingFileError(f"cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
+    refused = quarantine_refused(connection, file, file_id, rules, staging)
+    refused += quarantine_repeated(connection, file, file_id, rules, staging)
+    merge(connection, file, file_id, rules, staging, staged - refused)
+    return _Loaded(staged - refused, quarantined + refused)
+
+
+def _open(file: LandingFile, rules: Rules) -> Content:
+    @contextmanager
+    def open_stream() -> Iterator[BinaryIO]:
+        with file.filesystem.open(file.location, "rb") as stream:
+            if file.path.endswith(".gz"):
+                with gzip.GzipFile(fileobj=stream) as plain:
+                    yield cast(BinaryIO, plain)
+            else:
+                yield stream
+
+    kind = file.path.removesuffix(".gz").rsplit(".", 1)[-1]
+    if kind == "csv":
+        return read_csv(open_stream)
+    if kind == "jsonl":
+        known = tuple(name for name in rules.column_names if name != rules.object_column)
+        return read_jsonl(open_stream, known, rules.object_column)
+    return read_parquet(open_stream)

@@ -1,0 +1,156 @@
+"""CSV (RFC 4180, UTF-8 with or without BOM, any line ending) as batches of text."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy
+import pyarrow
+import pyarrow.csv
+
+from include.landing.batches import (
+    MARK_ERRORS,
+    NUL,
+    ROW_NUMBER,
+    UNDECODABLE,
+    Batch,
+    Content,
+    LandingFileError,
+    OpenStream,
+    UnreadableRow,
+    numbered,
+    storable,
+    unreadable_text,
+)
+
+BLOCK_BYTES = 8 << 20
+"""A single row must fit into a block."""
+_CHUNK_BYTES = 1 << 20
+
+
+class _ValidUtf8(io.RawIOBase):
+    """The stream with every undecodable byte and every NUL replaced by its mark, so that arrow can parse any file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors=MARK_ERRORS)
+        self._ready = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._ended:
+            chunk = self._stream.read(_CHUNK_BYTES)
+            self._ended = not chunk
+            self._ready = self._decoder.decode(chunk, final=self._ended).replace("\0", NUL).encode()
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+
+class _RaggedRows:
+    """Rows with another number of fields than the header, collected while arrow parses."""
+
+    def __init__(self) -> None:
+        self.rows: list[UnreadableRow] = []
+        self._reported = 0
+
+    def __call__(self, row: pyarrow.csv.InvalidRow) -> str:
+        number = row.number - 1  # arrow counts the header as row 1
+        if UNDECODABLE in row.text or NUL in row.text:
+            self.rows.append(unreadable_text(number, row.text))
+        else:
+            reason = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
+            self.rows.append(UnreadableRow(number, reason, storable(row.text)))
+        return "skip"
+
+    def numbers(self) -> list[int]:
+        return [row.row_number for row in self.rows]
+
+    def take_new(self) -> list[UnreadableRow]:
+        new = self.rows[self._reported :]
+        self._reported = len(self.rows)
+        return new
+
+
+def read_csv(open_stream: OpenStream) -> Content:
+    """The file's columns and batches; ``open_stream()`` opens its (decompressed) bytes anew.
+
+    An empty file has no columns and no batches. Raises LandingFileError on a quote that never closes, and arrow's
+    ArrowInvalid on what is no CSV.
+    """
+    with open_stream() as stream:
+        header = _open(stream, names=None, ragged=_RaggedRows())
+        names = [] if header is None else header.schema.names
+    return Content(tuple(name.strip() for name in names), frozenset(), _batches(open_stream, names))
+
+
+def _open(stream: BinaryIO, names: list[str] | None, ragged: _RaggedRows) -> Any:
+    try:
+        return pyarrow.csv.open_csv(
+            pyarrow.PythonFile(_ValidUtf8(stream), mode="r"),
+            # One thread: only then does arrow number the rows it skips.
+            pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+            pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=ragged),
+            pyarrow.csv.ConvertOptions(
+                column_types={name: pyarrow.string() for name in names or ()},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pyarrow.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return None
+        raise
+
+
+def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
+    if not names:
+        return
+    ragged = _RaggedRows()
+    next_number = 1
+    last_value: str | None = None
+    columns = [name.strip() for name in names]
+    with open_stream() as stream:
+        for record_batch in _open(stream, names, ragged):
+            rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
+            numbers = _numbers(next_number, rows.num_rows, ragged.numbers())
+            if rows.num_rows:
+                next_number = int(numbers[-1]) + 1
+                last_value = rows.column(rows.num_columns - 1)[-1].as_py()
+            yield Batch(numbered(rows, pyarrow.array(numbers)), ragged.take_new())
+    rest = ragged.take_new()
+    if rest:
+        yield Batch(pyarrow.table({ROW_NUMBER: pyarrow.array([], pyarrow.int64())}), rest)
+    _refuse_open_quote(open_stream, next_number, last_value, ragged.rows)
+
+
+def _numbers(start: int, count: int, skipped: list[int]) -> numpy.ndarray:
+    """The next ``count`` row numbers from ``start`` that arrow did not skip. Arrow parses ahead of what it yields."""
+    skipped_here = [number for number in skipped if number >= start]
+    candidates = numpy.arange(start, start + count + len(skipped_here), dtype=numpy.int64)
+    return candidates[~numpy.isin(candidates, skipped_here)][:count] if skipped_here else candidates
+
+
+def _refuse_open_quote(
+    open_stream: OpenStream, next_number: int, last_value: str | None, ragged: list[UnreadableRow]
+) -> None:
+    """A quote that never closes swallows every later row into one value; arrow takes that silently."""
+    number, text = next_number - 1, last_value or ""
+    if ragged and ragged[-1].row_number > number:
+        number, text = ragged[-1].row_number, ragged[-1].row
+    if "\n" not in text and "\r" not in text:
+        return
+    ending = b""
+    with open_stream() as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            ending = (ending + chunk)[-4:]
+    if not ending.rstrip(b"\r\n").endswith(b'"'):
+        raise LandingFileError(f"the quote opened in row {number} never closes, so the rows after it cannot be read")

@@ -1,0 +1,76 @@
+"""Parquet as batches of text, each typed value in the form the checks expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
+from pyarrow import types
+
+from include.landing.batches import BATCH_ROWS, MARK_ERRORS, Batch, Content, OpenStream, numbered
+
+
+def read_parquet(open_stream: OpenStream) -> Content:
+    """The file's columns and batches. Instants with a zone become UTC; naive ones stay without an offset, for the
+    checks to refuse. Lists, structs and maps become JSON."""
+    with open_stream() as stream:
+        schema = pyarrow.parquet.ParquetFile(stream).schema_arrow
+    json_columns = frozenset(field.name for field in schema if _is_json(field.type))
+    return Content(tuple(schema.names), json_columns, _batches(open_stream))
+
+
+def _batches(open_stream: OpenStream) -> Iterator[Batch]:
+    start = 1
+    with open_stream() as stream:
+        for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=BATCH_ROWS):
+            columns = [_as_text(column) for column in batch.columns]
+            rows = pyarrow.table(columns, names=batch.schema.names)
+            numbers = pyarrow.array(range(start, start + batch.num_rows), pyarrow.int64())
+            start += batch.num_rows
+            yield Batch(numbered(rows, numbers))
+
+
+def _is_nested(type_: pyarrow.DataType) -> bool:
+    return bool(types.is_nested(type_))
+
+
+def _is_json(type_: pyarrow.DataType) -> bool:
+    return bool(_is_nested(type_) or types.is_boolean(type_) or types.is_integer(type_) or types.is_floating(type_))
+
+
+def _as_text(column: pyarrow.Array) -> pyarrow.Array:
+    type_ = column.type
+    if types.is_dictionary(type_):
+        return _as_text(column.cast(type_.value_type))
+    if _is_nested(type_):
+        return pyarrow.array([None if value is None else _json(value, type_) for value in column.to_pylist()], "string")
+    if types.is_timestamp(type_) and type_.tz is not None:
+        # Nanoseconds are cut to Postgres' microseconds; from coarser units the cast is checked for overflow.
+        column = column.cast(pyarrow.timestamp("us", "UTC"), safe=type_.unit != "ns")
+    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_string(type_) or types.is_large_string(type_):
+        return _without_empty(_valid_utf8(column))
+    return column.cast(pyarrow.string())
+
+
+def _json(value: Any, type_: pyarrow.DataType) -> str:
+    return json.dumps(dict(value) if types.is_map(type_) else value, default=str)
+
+
+def _valid_utf8(column: pyarrow.Array) -> pyarrow.Array:
+    as_bytes = column.cast(pyarrow.binary())
+    try:
+        return as_bytes.cast(pyarrow.string())
+    except pyarrow.ArrowInvalid:
+        decoded = [None if value is None else value.decode(errors=MARK_ERRORS) for value in as_bytes.to_pylist()]
+        return pyarrow.array(decoded, pyarrow.string())
+
+
+def _without_empty(column: pyarrow.Array) -> pyarrow.Array:
+    empty = pyarrow.compute.equal(column, "")
+    if not pyarrow.compute.any(empty).as_py():
+        return column
+    return pyarrow.compute.if_else(empty, pyarrow.scalar(None, pyarrow.string()), column)

@@ -1,0 +1,94 @@
+"""The stage: check the landed data of a business date, write what was found, stop the run if it is not fit to use."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Engine, delete, insert
+
+from include.business_time import day_bounds
+from include.db.tables import quality_results
+from include.quality.expectations import Finding, run_suites
+from include.quality.suites import suites
+from include.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_REASONS_SHOWN = 4
+
+
+class QualityGateFailed(Exception):
+    """The data are not fit to learn or send from; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class QualitySummary:
+    """Counts of the checks of a business date that passed the gate."""
+
+    checks: int
+    passed: int
+    warnings: int
+    """Failed checks of severity warning."""
+
+
+def check_data_quality(engine: Engine, settings: Settings, *, business_date: date) -> QualitySummary:
+    """Run every suite for ``business_date``, replace its rows in quality_results, and stop a run that must not go on.
+
+    Raises QualityGateFailed when a critical check failed, or when any check, of whatever severity, could not be
+    computed; the results are committed before. Row counts are critical checks, since value checks pass on no rows.
+    """
+    start, end = day_bounds(business_date, settings.business_time_zone)
+    findings = run_suites(
+        engine,
+        suites(settings.quality),
+        {
+            "business_date": business_date.isoformat(),
+            "day_start": start.isoformat(),
+            "day_end": end.isoformat(),
+            "time_zone": settings.business_time_zone,
+        },
+    )
+    _write(engine, business_date, findings)
+    failed = [finding for finding in findings if not finding.success]
+    for finding in failed:
+        logger.warning("Quality %s, %s: %s", business_date, finding.check.severity, finding.message)
+    stopping = [finding for finding in failed if finding.stops_the_run]
+    if stopping:
+        raise QualityGateFailed(_message(business_date, stopping))
+    return QualitySummary(
+        checks=len(findings),
+        passed=len(findings) - len(failed),
+        warnings=sum(finding.check.severity == "warning" for finding in failed),
+    )
+
+
+def _message(business_date: date, stopping: list[Finding]) -> str:
+    reasons = [finding.message for finding in stopping[:_REASONS_SHOWN]]
+    if len(stopping) > _REASONS_SHOWN:
+        reasons.append(f"and {len(stopping) - _REASONS_SHOWN} more")
+    return (
+        f"Quality gate failed for {business_date}: {'; '.join(reasons)}; nothing was trained or planned. "
+        "See quality_results."
+    )
+
+
+def _write(engine: Engine, business_date: date, findings: list[Finding]) -> None:
+    rows = [
+        {
+            "business_date": business_date,
+            "table_name": finding.check.table_name,
+            "expectation": finding.check.expectation,
+            "column_name": finding.check.column_name,
+            "severity": finding.check.severity,
+            "success": finding.success,
+            "observed_value": finding.observed_value,
+            "unexpected_count": finding.unexpected_count,
+            "message": finding.message,
+        }
+        for finding in findings
+    ]
+    with engine.begin() as connection:
+        connection.execute(delete(quality_results).where(quality_results.c.business_date == business_date))
+        connection.execute(insert(quality_results), rows)

@@ -1,0 +1,213 @@
+"""What the data of a night must be like: the expectations, their severities and how each is put into words.
+
+Every ``between`` has both bounds: Postgres sorts NaN above all numbers, so a lower bound alone would let it pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from include.db.tables import EVENT_TYPES, LANDING_TABLES
+from include.settings import QualitySettings
+
+Severity = Literal["critical", "warning", "info"]
+
+LARGEST_AMOUNT = 1_000_000_000
+EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)*$"
+VALUES = "ExpectColumnValuesToBeInSet"
+BETWEEN = "ExpectColumnValuesToBeBetween"
+NOT_NULL = "ExpectColumnValuesToNotBeNull"
+MAXIMUM = "ExpectColumnMaxToBeBetween"
+ROW_COUNT = "ExpectTableRowCountToBeBetween"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation of Great Expectations, by class name."""
+
+    table_name: str
+    expectation: str
+    severity: Severity
+    says: str
+    """The finding, good or bad. Fields: rows (values looked at), count and share of the unexpected, observed."""
+    column: str | None = None
+    """Of the suite's query."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    label: str | None = None
+    """Column named in quality_results, where it is not the query's."""
+
+    @property
+    def column_name(self) -> str:
+        return self.label or self.column or ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Checks over the rows of one query, the ``.sql`` file of the same name."""
+
+    name: str
+    checks: tuple[Check, ...]
+
+
+def suites(settings: QualitySettings) -> tuple[Suite, ...]:
+    return (
+        Suite("customers", _customers()),
+        Suite("items", _items()),
+        Suite("events", _events(settings)),
+        Suite("event_facts", _event_facts(settings)),
+        Suite("landing_facts", _landing_facts(settings)),
+    )
+
+
+def _customers() -> tuple[Check, ...]:
+    table = "customers"
+    return (
+        _row_count(table, 1, "customers are known"),
+        _given(table, "customer_id", "customers have no id"),
+        Check(
+            table,
+            "ExpectColumnValuesToMatchRegex",
+            "warning",
+            "{share} of {rows} emails are not addresses (limit 1%)",
+            "email",
+            {"regex": EMAIL, "mostly": 0.99},
+        ),
+        Check(
+            table,
+            "ExpectColumnValuesToBeUnique",
+            "warning",
+            "{count} of {rows} email addresses belong to several customers",
+            "address",
+            label="email",
+        ),
+        _true(table, "time_zone_known", "warning", 0, "time zones are unknown to the database", label="time_zone"),
+        _true(table, "is_reachable", "info", 0.5, "customers have neither email nor push token"),
+    )
+
+
+def _items() -> tuple[Check, ...]:
+    table = "items"
+    return (
+        _row_count(table, 1, "items are known"),
+        _given(table, "item_id", "items have no id"),
+        _given(table, "title", "items have no title", "warning", 0.05),
+        _given(table, "category", "items have no category", "warning", 0.05),
+        _between(table, "price", "warning", LARGEST_AMOUNT, "prices are not between 0 and a billion"),
+        _between(table, "margin_rate", "warning", 1, "margin rates are not between 0 and 1"),
+    )
+
+
+def _events(settings: QualitySettings) -> tuple[Check, ...]:
+    table = "events"
+    return (
+        _row_count(table, settings.minimum_events, "events on the date"),
+        _given(table, "event_id", "events have no id"),
+        _given(table, "customer_id", "events name no customer"),
+        _given(table, "occurred_at", "events have no instant"),
+        Check(
+            table,
+            VALUES,
+            "critical",
+            "{share} of {rows} events are of an unknown type",
+            "event_type",
+            {"value_set": list(EVENT_TYPES)},
+        ),
+        _true(
+            table,
+            "customer_known",
+            "critical",
+            settings.maximum_unknown_customer_share,
+            "events name an unknown customer",
+        ),
+        _true(table, "item_known", "critical", settings.maximum_unknown_item_share, "events name an unknown item"),
+        _between(
+            table,
+            "purchase_quantity",
+            "critical",
+            LARGEST_AMOUNT,
+            "purchases have a quantity that is not above 0",
+            strict_min=True,
+        ),
+        _between(table, "unit_price", "critical", LARGEST_AMOUNT, "unit prices are not between 0 and a billion"),
+        _true(table, "purchase_names_item", "warning", 0.05, "purchases name no item"),
+        _true(table, "purchase_has_price", "warning", 0.05, "purchases have no unit price"),
+    )
+
+
+def _event_facts(settings: QualitySettings) -> tuple[Check, ...]:
+    table, tolerance = "events", settings.volume_tolerance
+    return (
+        Check(
+            table,
+            MAXIMUM,
+            "warning",
+            f"{{observed}} times as many events as the median of this weekday (from 1/{tolerance:g} to {tolerance:g})",
+            "volume_ratio",
+            {"min_value": 1 / tolerance, "max_value": tolerance},
+        ),
+        Check(
+            table,
+            MAXIMUM,
+            "warning",
+            "the newest event is {observed} hours older than the end of the date (limit 24)",
+            "hours_since_newest",
+            {"min_value": 0, "max_value": 24},
+        ),
+        Check(
+            table,
+            MAXIMUM,
+            "warning",
+            "{observed} events in the date's files lie after its end (limit 0)",
+            "future_events",
+            {"min_value": 0, "max_value": 0},
+        ),
+    )
+
+
+def _landing_facts(settings: QualitySettings) -> tuple[Check, ...]:
+    limit = settings.maximum_quarantined_share
+    return tuple(
+        Check(
+            table,
+            MAXIMUM,
+            "critical",
+            f"{{observed_share}} of the rows landed in a folder are in quarantined_rows (limit {percent(limit)})",
+            table,
+            {"min_value": 0, "max_value": limit},
+            label="quarantined_share",
+        )
+        for table in LANDING_TABLES
+    )
+
+
+def _row_count(table: str, minimum: int, what: str) -> Check:
+    return Check(
+        table, ROW_COUNT, "critical", f"{{observed}} {what} (at least {minimum:,})", arguments={"min_value": minimum}
+    )
+
+
+def _given(table: str, column: str, what: str, severity: Severity = "critical", limit: float = 0) -> Check:
+    return Check(
+        table,
+        NOT_NULL,
+        severity,
+        f"{{share}} of {{rows}} {what} (limit {percent(limit)})",
+        column,
+        {"mostly": 1 - limit},
+    )
+
+
+def _true(table: str, column: str, severity: Severity, limit: float, what: str, label: str | None = None) -> Check:
+    says = f"{{share}} of {{rows}} {what} (limit {percent(limit)})"
+    return Check(table, VALUES, severity, says, column, {"value_set": [True], "mostly": 1 - limit}, label)
+
+
+def _between(table: str, column: str, severity: Severity, maximum: float, what: str, strict_min: bool = False) -> Check:
+    arguments = {"min_value": 0, "max_value": maximum, "strict_min": strict_min}
+    return Check(table, BETWEEN, severity, f"{{share}} of {{rows}} {what}", column, arguments)
+
+
+def percent(share: float) -> str:
+    """Three figures, so that a tiny share is not shown as none."""
+    return f"{100 * share:.3g}%"

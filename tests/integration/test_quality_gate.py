@@ -1,0 +1,266 @@
+"""The gate: passes a clean day, stops on each seeded defect with one readable line, and writes what it found."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from sqlalchemy import Engine, text
+
+from include.landing import load_landing_files
+from include.quality import QualityGateFailed, QualitySummary, check_data_quality
+from include.quality import expectations as expectations_module
+from include.quality.suites import Check, Suite, suites
+from include.settings import QualitySettings, Settings
+
+DAY = date(2017, 11, 30)  # a Thursday
+CUSTOMERS = 20
+EVENTS = 40
+
+Row = dict[str, Any]
+
+
+def land(engine: Engine, settings: Settings, table: str, rows: list[Row], day: date = DAY) -> None:
+    file = Path(settings.landing) / table / day.isoformat() / "rows.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(map(json.dumps, rows)))
+    load_landing_files(engine, settings, business_date=day)
+
+
+def customers() -> list[Row]:
+    return [
+        {"customer_id": f"c{number}", "email": f"c{number}@shop.example", "time_zone": "America/Chicago"}
+        for number in range(CUSTOMERS)
+    ]
+
+
+def items() -> list[Row]:
+    return [
+        {"item_id": f"i{number}", "title": f"Item {number}", "category": "tea", "price": 2.5} for number in range(10)
+    ]
+
+
+def events(day: date = DAY, count: int = EVENTS) -> list[Row]:
+    return [
+        {
+            "event_id": f"{day}-{number}",
+            "event_type": "purchase",
+            "customer_id": f"c{number % CUSTOMERS}",
+            "occurred_at": f"{day}T{number % 24:02}:30:00-05:00",
+            "item_id": f"i{number % 10}",
+            "quantity": 1,
+            "unit_price": 2.5,
+        }
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def landed(engine: Engine, settings: Settings) -> Callable[..., None]:
+    """Lands a clean day; keyword arguments replace a table's rows."""
+
+    def land_day(**replaced: list[Row]) -> None:
+        for table, rows in ({"customers": customers(), "items": items(), "events": events()} | replaced).items():
+            land(engine, settings, table, rows)
+
+    return land_day
+
+
+def results(engine: Engine) -> list[tuple[Any, ...]]:
+    query = "select * from marketing.quality_results order by business_date, table_name, expectation, column_name"
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def failed(engine: Engine) -> dict[tuple[str, str], str]:
+    """Messages of the failed checks by (table, column)."""
+    query = "select table_name, column_name, message from marketing.quality_results where not success"
+    with engine.connect() as connection:
+        return {(row.table_name, row.column_name): row.message for row in connection.execute(text(query))}
+
+
+def check(engine: Engine, settings: Settings, day: date = DAY) -> QualitySummary:
+    return check_data_quality(engine, settings, business_date=day)
+
+
+def test_a_clean_day_passes_and_a_rerun_writes_the_same(
+    engine: Engine,
+    settings: Settings,
+    landed: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    landed()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    def no_network(*_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("the quality gate used the network")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)  # Postgres connects in C, beneath this
+    summary = check(engine, settings)
+    assert (summary.passed, summary.warnings) == (summary.checks, 0)
+    first = results(engine)
+    assert len(first) == summary.checks
+    assert {row[1] for row in first} >= {"customers", "items", "events", "engagements"}
+    assert check(engine, settings) == summary
+    assert results(engine) == first
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_no_data_at_all_stops_the_run(engine: Engine, settings: Settings) -> None:
+    with pytest.raises(QualityGateFailed) as caught:
+        check(engine, settings)
+    message = str(caught.value)
+    assert message == (
+        "Quality gate failed for 2017-11-30: customers: 0 customers are known (at least 1); items: 0 items are known "
+        "(at least 1); events: 0 events on the date (at least 1); nothing was trained or planned. See quality_results."
+    )
+
+
+def unknown(column: str, share: float) -> list[Row]:
+    return [row | ({column: "unheard-of"} if number < share * EVENTS else {}) for number, row in enumerate(events())]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "says"),
+    [
+        ({"events": unknown("item_id", 0.10)}, "events: 10% of 40 events name an unknown item (limit 5%)"),
+        ({"events": unknown("customer_id", 0.25)}, "events: 25% of 40 events name an unknown customer (limit 5%)"),
+        (
+            {"events": [row | ({"quantity": 0} if number < 4 else {}) for number, row in enumerate(events())]},
+            "events: 10% of the rows landed in a folder are in quarantined_rows (limit 5%)",
+        ),
+        (
+            {"items": [*items(), {"item_id": "bad", "price": "dear"}]},
+            "items: 9.09% of the rows landed in a folder are in quarantined_rows (limit 5%)",
+        ),
+        ({"events": events(date(2017, 11, 29))}, "events: 0 events on the date (at least 1)"),
+    ],
+    ids=["unknown items", "unknown customers", "quarantined events", "quarantined items", "the wrong day"],
+)
+def test_a_seeded_defect_stops_the_run_with_one_line(
+    engine: Engine, settings: Settings, landed: Callable[..., None], replaced: dict[str, list[Row]], says: str
+) -> None:
+    landed(**replaced)
+    with pytest.raises(QualityGateFailed) as caught:
+        check(engine, settings)
+    assert str(caught.value) == (
+        f"Quality gate failed for 2017-11-30: {says}; nothing was trained or planned. See quality_results."
+    )
+    assert says in failed(engine).values()  # written although the run stops
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("quantity = 'NaN' where row_number = 1", "purchase_quantity"),
+        ("quantity = 'Infinity' where row_number = 1", "purchase_quantity"),
+        ("quantity = -1 where row_number = 1", "purchase_quantity"),
+        ("unit_price = 'NaN' where row_number = 1", "unit_price"),
+    ],
+)
+def test_what_never_came_through_landing_is_stopped_too(
+    engine: Engine, settings: Settings, landed: Callable[..., None], change: str, column: str
+) -> None:
+    landed()
+    with engine.begin() as connection:
+        connection.execute(text(f"update marketing.events set {change}"))
+    with pytest.raises(
+        QualityGateFailed, match=r"^Quality gate failed for 2017-11-30: events: 2\.5% of 40 [^\n;]*; nothing was"
+    ):
+        check(engine, settings)
+    assert list(failed(engine)) == [("events", column)]
+
+
+def test_too_few_events_stop_the_run(
+    engine: Engine, make_settings: Callable[..., Settings], landed: Callable[..., None]
+) -> None:
+    landed()
+    settings = make_settings(quality=QualitySettings(minimum_events=EVENTS + 1))
+    with pytest.raises(QualityGateFailed, match=r"events: 40 events on the date \(at least 41\)"):
+        check(engine, settings)
+
+
+def test_defects_below_their_limits_and_warnings_do_not_stop_the_run(
+    engine: Engine, settings: Settings, landed: Callable[..., None]
+) -> None:
+    broken = customers()
+    broken[0]["email"] = "nobody"
+    broken[1]["email"] = "C2@shop.example"
+    late = events()
+    late[0]["occurred_at"] = "2017-12-01T00:00:00-05:00"
+    landed(customers=broken, events=unknown("item_id", 0.025)[:-1] + late[:1])
+    summary = check(engine, settings)
+    assert summary.warnings == 3
+    assert set(failed(engine)) == {("customers", "email"), ("events", "future_events")}
+    assert failed(engine)[("events", "future_events")] == (
+        "events: 1 events in the date's files lie after its end (limit 0)"
+    )
+    messages = [row[-1] for row in results(engine) if row[1] == "customers" and not row[5]]
+    assert sorted(messages) == [
+        "customers: 2 of 20 email addresses belong to several customers",
+        "customers: 5% of 20 emails are not addresses (limit 1%)",
+    ]
+
+
+def test_a_zone_the_database_does_not_know_is_a_warning(
+    engine: Engine, settings: Settings, landed: Callable[..., None]
+) -> None:
+    landed()
+    with engine.begin() as connection:
+        connection.execute(text("update marketing.customers set time_zone = 'Mars/Base' where customer_id = 'c1'"))
+    check(engine, settings)
+    assert failed(engine) == {
+        ("customers", "time_zone"): "customers: 5% of 20 time zones are unknown to the database (limit 0%)"
+    }
+
+
+def test_volume_is_judged_by_the_same_weekday(engine: Engine, settings: Settings, landed: Callable[..., None]) -> None:
+    for day in (date(2017, 11, 9), date(2017, 11, 16), date(2017, 11, 23)):
+        land(engine, settings, "events", events(day, count=10), day)
+    landed()
+    check(engine, settings)
+    assert failed(engine) == {
+        ("events", "volume_ratio"): "events: 4 times as many events as the median of this weekday (from 1/3 to 3)"
+    }
+
+
+def test_a_bad_folder_is_not_hidden_by_a_large_history(
+    engine: Engine, settings: Settings, landed: Callable[..., None]
+) -> None:
+    earlier = date(2017, 11, 29)
+    land(engine, settings, "events", events(earlier, count=2000), earlier)
+    landed(events=[*events(), *({"event_id": f"bad{number}"} for number in range(10))])
+    with pytest.raises(QualityGateFailed, match="events: 20% of the rows landed in a folder"):
+        check(engine, settings)
+
+
+def test_a_check_that_cannot_be_computed_stops_the_run_whatever_its_severity(
+    engine: Engine, settings: Settings, landed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed()
+    broken = Check("events", "ExpectColumnValuesToNotBeNull", "info", "never said", "no_such_column")
+    extended = tuple(
+        Suite(suite.name, (*suite.checks, broken)) if suite.name == "events" else suite
+        for suite in suites(settings.quality)
+    )
+    monkeypatch.setattr("include.quality.gate.suites", lambda _: extended)
+    with pytest.raises(QualityGateFailed) as caught:
+        check(engine, settings)
+    assert "no_such_column failed: Error: The column" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_query_starts_with_select_and_binds_what_it_names(engine: Engine, settings: Settings) -> None:
+    parameters = {"business_date": "2017-11-30", "day_start": "s", "day_end": "e", "time_zone": "UTC"}
+    for suite in suites(settings.quality):
+        query = expectations_module._query(engine, suite.name, parameters)
+        assert query.lower().startswith("select")
+        assert not any(f":{name}" in query for name in parameters)

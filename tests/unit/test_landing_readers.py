@@ -1,0 +1,198 @@
+"""Readers: whatever the bytes, every row of a file comes out exactly once, under its own number."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime
+from typing import Any, BinaryIO
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.landing.batches import NUL, ROW_NUMBER, UNDECODABLE, LandingFileError, UnreadableRow, separate_damaged
+from include.landing.read_csv import read_csv
+from include.landing.read_jsonl import read_jsonl
+from include.landing.read_parquet import read_parquet
+
+Opener = Callable[[], AbstractContextManager[BinaryIO]]
+
+
+def opener(data: bytes) -> Opener:
+    return lambda: io.BytesIO(data)
+
+
+def collect(content: Any) -> tuple[list[dict[str, Any]], list[UnreadableRow]]:
+    rows, unreadable = [], []
+    for batch in content.batches:
+        separated = separate_damaged(batch)
+        rows += separated.rows.to_pylist()
+        unreadable += separated.unreadable
+    return rows, unreadable
+
+
+def csv_rows(data: bytes) -> tuple[list[dict[str, Any]], list[UnreadableRow]]:
+    return collect(read_csv(opener(data)))
+
+
+def test_csv_with_bom_crlf_blank_lines_and_newlines_in_quotes() -> None:
+    content = read_csv(opener(b'\xef\xbb\xbfa, b\r\n1,2\r\n\r\n3,"x\r\ny, ""z"""\r\n4,\r\n'))
+    assert content.columns == ("a", "b")
+    rows, unreadable = collect(content)
+    assert rows == [
+        {ROW_NUMBER: 1, "a": "1", "b": "2"},
+        {ROW_NUMBER: 2, "a": "3", "b": 'x\r\ny, "z"'},
+        {ROW_NUMBER: 3, "a": "4", "b": None},
+    ]
+    assert unreadable == []
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_csv_without_a_header_has_no_columns(data: bytes) -> None:
+    assert read_csv(opener(data)).columns == ()
+
+
+def test_ragged_csv_rows_keep_their_numbers_and_those_of_their_neighbours() -> None:
+    rows, unreadable = csv_rows(b"a,b\n1\n2,2\n3,3,3\n4,4\n5\n")
+    assert [row[ROW_NUMBER] for row in rows] == [2, 4]
+    assert [(row.row_number, row.reason, row.row) for row in unreadable] == [
+        (1, "has 1 fields where the header has 2", "1"),
+        (3, "has 3 fields where the header has 2", "3,3,3"),
+        (5, "has 1 fields where the header has 2", "5"),
+    ]
+
+
+def test_csv_rows_that_text_cannot_hold_are_set_apart() -> None:
+    rows, unreadable = csv_rows(b"a,b\n1,\xff\n2,x\x00y\n3,\xfe,3\n4,\xc3\xa9\n")
+    assert rows == [{ROW_NUMBER: 4, "a": "4", "b": "é"}]
+    assert sorted((row.row_number, row.reason) for row in unreadable) == [
+        (1, "holds bytes that are not UTF-8"),
+        (2, "holds a NUL character"),
+        (3, "holds bytes that are not UTF-8"),
+    ]
+    assert not any(mark in row.row for row in unreadable for mark in (UNDECODABLE, NUL, "\0"))
+
+
+@pytest.mark.parametrize("data", [b'a,b\n1,2\n3,"4\n5,6\n', b'a,b\n1,2\n"3,4\n5,6\n7,8\n'])
+def test_a_quote_that_never_closes_is_an_error_not_a_loss(data: bytes) -> None:
+    with pytest.raises(LandingFileError, match="the quote opened in row 2 never closes"):
+        csv_rows(data)
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=20), st.sampled_from(["\n", "\r\n"]))
+def test_every_csv_row_comes_out_once(table: list[list[str]], line_end: str) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["a", "b", "c"])
+    writer.writerows(table)
+    rows, unreadable = csv_rows(text.getvalue().encode())
+    numbers = sorted([row[ROW_NUMBER] for row in rows] + [row.row_number for row in unreadable])
+    assert numbers == list(range(1, len(table) + 1))
+    for row in rows:
+        assert [row[name] or "" for name in "abc"] == table[row[ROW_NUMBER] - 1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_rows_or_a_readable_error(tail: bytes) -> None:
+    try:
+        rows, unreadable = csv_rows(b"a,b\n1,2\n" + tail)
+    except (LandingFileError, pyarrow.ArrowInvalid):
+        return
+    numbers = sorted([row[ROW_NUMBER] for row in rows] + [row.row_number for row in unreadable])
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_jsonl_keeps_types_where_there_is_no_column() -> None:
+    lines = [
+        {"event_id": "e1", "quantity": 2, "generated": True, "shelf": {"row": [1, None]}, "item_id": ""},
+        {"event_id": 7, "properties": {"generated": True}, "page": 1.5},
+    ]
+    data = b"\xef\xbb\xbf" + b"\r\n\r\n".join(json.dumps(line).encode() for line in lines)
+    rows, unreadable = collect(read_jsonl(opener(data), ("event_id", "quantity", "item_id"), "properties"))
+    assert unreadable == []
+    assert [(row["event_id"], row["quantity"], row["item_id"]) for row in rows] == [
+        ("e1", "2", None),
+        ("7", None, None),
+    ]
+    assert [json.loads(row["properties"]) for row in rows] == [
+        {"generated": True, "shelf": {"row": [1, None]}},
+        {"generated": True, "page": 1.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"a": 1', "is not JSON"),
+        (b"[1]", "is not a JSON object"),
+        (b'{"a": NaN}', "NaN is no JSON value"),
+        (b'{"x": 1e999}', "is not JSON"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        (b'{"a": "\\ud800"}', "not UTF-8"),
+        (b'{"a": "\\u0000"}', "NUL"),
+        (b'{"properties": 3}', "properties is not a JSON object"),
+        (b"[" * 100_000, "is not JSON"),
+    ],
+)
+def test_jsonl_lines_that_cannot_be_read(line: bytes, reason: str) -> None:
+    data = b'{"a": "1"}\n' + line + b'\n{"a": "3"}\n'
+    rows, unreadable = collect(read_jsonl(opener(data), ("a",), "properties"))
+    assert [row[ROW_NUMBER] for row in rows] == [1, 3]
+    assert [row.row_number for row in unreadable] == [2]
+    assert reason in unreadable[0].reason
+
+
+def test_parquet_values_become_the_text_the_checks_expect() -> None:
+    table = pyarrow.table(
+        {
+            "id": pyarrow.array(["x"]).dictionary_encode(),
+            "aware": pyarrow.array(
+                [datetime(2017, 11, 30, 23, 5, tzinfo=UTC)], pyarrow.timestamp("ns", "America/New_York")
+            ),
+            "naive": pyarrow.array([date(2017, 11, 30)], pyarrow.date32()).cast(pyarrow.timestamp("ms")),
+            "day": [date(2017, 11, 30)],
+            "number": [123.0],
+            "flag": [True],
+            "words": [["a", "b"]],
+            "empty": [""],
+            "bytes": pyarrow.array([b"\xff"], pyarrow.binary()),
+        }
+    )
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(table, sink)
+    content = read_parquet(opener(sink.getvalue()))
+    assert content.json_columns == {"number", "flag", "words"}
+    (batch,) = content.batches
+    assert batch.rows.to_pylist() == [
+        {
+            ROW_NUMBER: 1,
+            "id": "x",
+            "aware": "2017-11-30 23:05:00.000000Z",
+            "naive": "2017-11-30 00:00:00.000",
+            "day": "2017-11-30",
+            "number": "123",
+            "flag": "true",
+            "words": '["a", "b"]',
+            "empty": None,
+            "bytes": UNDECODABLE,
+        }
+    ]
+    assert separate_damaged(batch).rows.num_rows == 0
+
+
+def test_truncated_gzip_is_an_error() -> None:
+    data = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-20]
+    with pytest.raises(EOFError):
+        collect(read_csv(lambda: gzip.GzipFile(fileobj=io.BytesIO(data))))  # type: ignore[arg-type,return-value]  # a GzipFile reads as a BinaryIO
