@@ -1,0 +1,82 @@
+-- One row per customer × channel × weekend or not × local hour with matured sends: sends and human clicks, decayed.
+-- A send is matured when its 24 hours for a click lie before the end of the day; a click belongs to the latest send
+-- that it can answer.
+with customers_of_date as (
+    select
+        f.customer_id,
+        coalesce(z.name, :default_zone) as time_zone
+    from marketing.customer_features as f
+    left join marketing.customers as c using (customer_id)
+    left join pg_timezone_names as z on z.name = c.time_zone
+    where f.business_date = :features_date
+),
+
+sends as (
+    select message_id, campaign_id, customer_id, channel, sent_at
+    from marketing.messages
+    where state = 'sent' and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
+    union all
+    select null, campaign_id, customer_id, channel, sent_at
+    from marketing.message_history
+    where arm = 'treated' and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
+),
+
+human_clicks as (
+    select engagement_id, message_id, campaign_id, customer_id, occurred_at
+    from marketing.engagements
+    where engagement_type = 'click' and not is_machine and occurred_at < :end_of_day
+),
+
+answers as (
+    select k.engagement_id, s.campaign_id, s.customer_id, s.channel, s.sent_at
+    from human_clicks as k
+    inner join sends as s on k.message_id = s.message_id
+    where k.occurred_at >= s.sent_at and k.occurred_at < s.sent_at + interval '24 hours'
+    union all
+    select k.engagement_id, s.campaign_id, s.customer_id, s.channel, s.sent_at
+    from human_clicks as k
+    inner join sends as s on k.campaign_id = s.campaign_id and k.customer_id = s.customer_id
+    where
+        k.message_id is null
+        and k.occurred_at >= s.sent_at
+        and k.occurred_at < s.sent_at + interval '24 hours'
+),
+
+latest_answers as (
+    select distinct on (engagement_id) engagement_id, campaign_id, customer_id, channel, sent_at
+    from answers
+    order by engagement_id, sent_at desc, channel
+),
+
+clicked as (
+    select distinct campaign_id, customer_id, channel, sent_at
+    from latest_answers
+),
+
+weighed as (
+    select
+        s.customer_id,
+        s.channel,
+        s.sent_at,
+        s.sent_at at time zone c.time_zone as local_time,
+        k.sent_at is not null as is_clicked,
+        power(
+            cast(0.5 as double precision),
+            cast(extract(epoch from cast(:end_of_day as timestamptz) - s.sent_at) as double precision)
+            / 86400 / cast(:half_life_days as double precision)
+        ) as weight
+    from sends as s
+    inner join customers_of_date as c using (customer_id)
+    left join clicked as k using (campaign_id, customer_id, channel, sent_at)
+)
+
+select
+    customer_id,
+    channel,
+    extract(isodow from local_time) > 5 as is_weekend,
+    cast(extract(hour from local_time) as integer) as hour,
+    sum(weight order by sent_at) as sends,
+    coalesce(sum(weight order by sent_at) filter (where is_clicked), 0) as clicks
+from weighed
+group by customer_id, channel, is_weekend, hour
+order by customer_id, channel, is_weekend, hour

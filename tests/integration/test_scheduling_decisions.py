@@ -1,0 +1,339 @@
+"""``schedule_messages`` on a real Postgres: one crafted customer for each reason, the message's content, the hours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from scheduling_shop import DATE, END_OF_DAY, SEND_DATE, Shop, treated
+from sqlalchemy import Engine
+
+from include.db import tables
+from include.scheduling import explain_decision, learn_send_times, schedule_messages
+from include.scheduling.assignment import control_salt, hash_share
+from include.settings import SchedulingSettings, Settings
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def shop(engine: Engine) -> Shop:
+    return Shop(engine)
+
+
+def run(shop: Shop, settings: Settings) -> dict[tuple[str, str], dict]:
+    learn_send_times(shop.engine, settings, business_date=DATE)
+    schedule_messages(shop.engine, settings, business_date=DATE)
+    return shop.decisions()
+
+
+def decided(shop: Shop, settings: Settings, customer_id: str, campaign_id: str = "spring") -> tuple[str, str]:
+    row = run(shop, settings)[(campaign_id, customer_id)]
+    return row["decision"], row["reason"]
+
+
+def test_scheduled(shop: Shop, settings: Settings) -> None:
+    shop.items(price=10, margin_rate=0.5)
+    shop.campaign("spring", cost_per_message=0.01)
+    customer = shop.customer(treated("a", "spring"))
+    row = run(shop, settings)[("spring", customer)]
+    assert (row["decision"], row["arm"], row["channel"]) == ("scheduled", "treated", "email")
+    local = row["send_at"].astimezone(ZoneInfo("America/New_York"))
+    assert local.date() == SEND_DATE
+    assert list(row["slot_probabilities"]) == [f"{hour:02d}" for hour in range(8, 21)]
+    assert sum(row["slot_probabilities"].values()) == pytest.approx(1)
+    assert min(row["slot_probabilities"].values()) >= 0.05 / 13
+    assert row["propensity"] == row["slot_probabilities"][f"{local.hour:02d}"]
+    profile = shop.rows(
+        "select hour, rate_mean from marketing.send_time_profiles where channel = 'email' and day_type = 'weekday' "
+        "and hour between 8 and 20"
+    )
+    rates = {row["hour"]: row["rate_mean"] for row in profile}
+    assert row["expected_value"] == pytest.approx(rates[local.hour] * 0.03 * 5 - 0.01)
+    assert row["explored"] == (local.hour != max(rates, key=rates.__getitem__))
+    [message] = shop.messages()
+    assert message["send_at"] == row["send_at"]
+    assert message["not_after"] == min(
+        row["send_at"] + timedelta(hours=6), datetime.combine(SEND_DATE, time(21), ZoneInfo("America/New_York"))
+    )
+    assert (message["state"], message["send_date"], float(message["cost"])) == ("planned", SEND_DATE, 0.01)
+    assert message["content"] == {
+        "template": "standard",
+        "items": [
+            {"item_id": f"item-{rank}", "strategy": "als", "reason_item_id": "bought" if rank == 1 else None}
+            for rank in range(1, 5)
+        ],
+    }
+    sentence = explain_decision(shop.engine, business_date=DATE, customer_id=customer, campaign_id="spring")
+    assert (
+        sentence
+        == f"Night of 2017-11-30, campaign The spring campaign, customer {customer}: scheduled: {row['reason']}"
+    )
+
+
+def test_explaining_what_was_never_decided(engine: Engine) -> None:
+    sentence = explain_decision(engine, business_date=DATE, customer_id="x", campaign_id="y")
+    assert sentence.endswith("customer x: not a candidate, so nothing was decided.")
+
+
+def test_not_in_audience_comes_before_the_arm_yet_the_arm_is_kept(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.campaign("spring", audience=["loyal", "new"])
+    shop.customer("a", segment="lapsed")
+    row = run(shop, make_settings(scheduling={"holdout_share": 1.0}))[("spring", "a")]
+    assert (row["decision"], row["arm"]) == ("not_in_audience", "holdout")
+    assert "loyal, new" in row["reason"]
+
+
+def test_held_out_comes_before_control(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.campaign("spring", control_share=1.0)
+    shop.customer("a", consents=())
+    row = run(shop, make_settings(scheduling={"holdout_share": 1.0}))[("spring", "a")]
+    assert (row["decision"], row["arm"]) == ("held_out", "holdout")
+
+
+def test_control_comes_before_eligibility(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.campaign("spring", control_share=1.0)
+    shop.campaign("summer", control_share=0.0)
+    shop.customer("a", consents=())
+    rows = run(shop, make_settings(scheduling={"holdout_share": 0.0}))
+    assert (rows[("spring", "a")]["decision"], rows[("spring", "a")]["arm"]) == ("control", "control")
+    assert (rows[("summer", "a")]["decision"], rows[("summer", "a")]["arm"]) == ("no_consent", "treated")
+
+
+def test_no_consent_unless_the_latest_before_the_end_of_the_day_grants_it(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring")
+    a = shop.customer(treated("a", "spring"), consents=())
+    assert decided(shop, settings, a)[0] == "no_consent"
+    shop.consent(a, "app_push", granted=True, at=END_OF_DAY - timedelta(days=3))
+    assert decided(shop, settings, a)[0] == "no_consent"
+    shop.consent(a, "email", granted=True, at=END_OF_DAY - timedelta(days=2))
+    assert decided(shop, settings, a)[0] == "scheduled"
+    shop.consent(a, "email", granted=False, at=END_OF_DAY)
+    assert decided(shop, settings, a)[0] == "scheduled", "withdrawn after the business date"
+    shop.consent(a, "email", granted=False, at=END_OF_DAY - timedelta(seconds=1))
+    assert decided(shop, settings, a)[0] == "no_consent"
+
+
+@pytest.mark.parametrize("email", [None, "   "])
+def test_no_address(shop: Shop, settings: Settings, email: str | None) -> None:
+    shop.campaign("spring")
+    a = shop.customer(treated("a", "spring"), email=email)
+    assert decided(shop, settings, a)[0] == "no_address"
+
+
+def test_a_customer_known_from_events_alone_has_no_consent(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring")
+    a = treated("a", "spring")
+    shop.features(a, business_date=DATE)
+    assert decided(shop, settings, a)[0] == "no_consent"
+
+
+def test_suppressed_by_the_hash_of_the_normalised_address(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring", channels=["email", "app_push"])
+    a = shop.customer(treated("a", "spring"), email=" Ann@Example.com ", push="TokeN")
+    address = hashlib.sha256(b"ann@example.com").hexdigest()
+    row = {"address_hash": address, "channel": "email", "reason": "bounce", "since": END_OF_DAY + timedelta(seconds=1)}
+    shop.add(tables.suppressions, row)
+    assert decided(shop, settings, a)[0] == "scheduled", "suppressed only after the business date"
+    with shop.engine.begin() as connection:
+        connection.execute(tables.suppressions.update().values(since=END_OF_DAY))
+    decision, reason = decided(shop, settings, a)
+    assert decision == "suppressed", "of two closed channels the one that came furthest names the decision"
+    assert reason == "No channel can be used: email: address suppressed (bounce); app_push: no consent."
+    shop.consent(a, "app_push", granted=True, at=END_OF_DAY - timedelta(days=1))
+    assert run(shop, settings)[("spring", a)]["channel"] == "app_push"
+    token = {"address_hash": hashlib.sha256(b"TokeN").hexdigest(), "channel": "app_push", "reason": "complaint"}
+    shop.add(tables.suppressions, {**token, "since": END_OF_DAY})
+    assert decided(shop, settings, a)[0] == "suppressed"
+
+
+def test_nothing_to_say_without_the_purpose_of_the_campaign(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring", purpose="discovery", items_per_message=2)
+    a = shop.customer(treated("a", "spring"))
+    shop.recommend(a, business_date=DATE - timedelta(days=1), purpose="discovery")
+    assert decided(shop, settings, a)[0] == "nothing_to_say"
+    shop.recommend(a, purpose="discovery")
+    assert decided(shop, settings, a)[0] == "scheduled"
+    assert len(shop.messages()[0]["content"]["items"]) == 2
+
+
+def test_capped_by_a_message_of_higher_priority_the_same_day(shop: Shop, settings: Settings) -> None:
+    for name, priority in (("b-low", 1), ("a-low", 1), ("high", 5), ("none", None)):
+        shop.campaign(name, priority=priority)
+    a = shop.customer(treated("a", "b-low", "a-low", "high", "none"))
+    rows = run(shop, settings)
+    assert {name: rows[(name, a)]["decision"] for name in ("high", "a-low", "b-low", "none")} == {
+        "high": "scheduled",
+        "a-low": "capped",
+        "b-low": "capped",
+        "none": "capped",
+    }
+    assert len(shop.messages()) == 1
+
+
+def test_capped_in_seven_days_by_what_was_sent_or_still_will_be(shop: Shop, make_settings: MakeSettings) -> None:
+    settings = make_settings(scheduling={"messages_per_week": 2})
+    shop.campaign("spring")
+    a = shop.customer(treated("a", "spring"))
+    shop.message(a, send_at=END_OF_DAY - timedelta(days=2))
+    for state in ("failed", "expired", "cancelled"):
+        shop.message(a, send_at=END_OF_DAY - timedelta(days=1), state=state, message_id=state, campaign_id=state)
+    assert decided(shop, settings, a)[0] == "scheduled"
+    shop.message(a, send_at=END_OF_DAY - timedelta(days=1), state="unknown")
+    assert decided(shop, settings, a)[0] == "capped"
+
+
+def test_the_week_rolls_within_the_day(shop: Shop, make_settings: MakeSettings) -> None:
+    """The earlier message went at 12:00:30 a week ago: 13:00 is the first full hour seven days later."""
+    shop.campaign("spring")
+    a = shop.customer(treated("a", "spring"))
+    noon = datetime(2017, 11, 24, 17, 0, 30, tzinfo=UTC)
+    shop.message(a, send_at=noon)
+    row = run(shop, make_settings(scheduling={"messages_per_week": 1}))[("spring", a)]
+    assert list(row["slot_probabilities"]) == [f"{hour:02d}" for hour in range(13, 21)]
+
+
+def test_quiet_hours(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.campaign("spring")
+    a = shop.customer(treated("a", "spring"))
+    settings = make_settings(scheduling={"quiet_from": time(8), "quiet_until": time(7, 59)})
+    assert decided(shop, settings, a)[0] == "quiet_hours"
+
+
+def test_hours_of_the_customers_own_day_that_are_past_are_no_choice(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring")
+    tokyo = shop.customer(treated("tokyo", "spring"), time_zone="Asia/Tokyo")
+    odd = shop.customer(treated("odd", "spring"), time_zone="Mars/Olympus")
+    rows = run(shop, settings)
+    assert list(rows[("spring", tokyo)]["slot_probabilities"]) == [str(hour) for hour in range(14, 21)]
+    assert rows[("spring", odd)]["reason"].count("America/New_York") == 1
+
+
+def test_scarce_hours_go_by_value_and_a_repair_is_marked(shop: Shop, make_settings: MakeSettings) -> None:
+    """Two hours are open with room for two messages each; five would go."""
+    settings = make_settings(
+        scheduling={"hourly_capacity": 2, "quiet_from": time(10), "quiet_until": time(8), "holdout_share": 0.0}
+    )
+    shop.items()
+    shop.campaign("spring", control_share=0.0)
+    for number in range(5):
+        shop.customer(f"c{number}", segment="loyal")
+        shop.message(f"c{number}", send_at=END_OF_DAY - timedelta(days=10, hours=number))
+        if number:
+            sent = END_OF_DAY - timedelta(days=10)
+            shop.click(f"k{number}", at=sent, campaign_id="earlier", customer_id=f"c{number}")
+    learn_send_times(shop.engine, settings, business_date=DATE)
+    summary = schedule_messages(shop.engine, settings, business_date=DATE)
+    rows = shop.decisions()
+    assert summary.decisions == {"no_capacity": 1, "scheduled": 4}
+    assert rows[("spring", "c0")]["decision"] == "no_capacity", "the one that never clicked is worth least"
+    per_hour = shop.rows("select send_at, count(*) as n from marketing.messages group by send_at")
+    assert sorted(row["n"] for row in per_hour if row["send_at"] > END_OF_DAY) == [2, 2]
+    repaired = [row for row in rows.values() if "repair" in row["reason"]]
+    assert len(repaired) == summary.messages_repaired
+    assert all(row["propensity"] is None and row["explored"] is None for row in repaired)
+    assert all(row["slot_probabilities"] for row in repaired)
+
+
+def test_the_channel_with_the_better_best_hour_is_chosen(shop: Shop, settings: Settings) -> None:
+    shop.items()
+    shop.campaign("spring", channels=["email", "app_push"])
+    a = shop.customer(treated("a", "spring"), push="token", consents=("email", "app_push"))
+    assert run(shop, settings)[("spring", a)]["channel"] == "email", "equal: the one named first"
+    for number in range(10):
+        sent = END_OF_DAY - timedelta(days=5 + number, hours=12)
+        shop.message(a, send_at=sent, channel="app_push", message_id=f"m{number}")
+        shop.click(f"k{number}", at=sent + timedelta(hours=1), message_id=f"m{number}")
+    row = run(shop, settings)[("spring", a)]
+    assert row["channel"] == "app_push"
+    assert "email is expected to be worth no more" in row["reason"]
+
+
+def test_campaigns_out_of_force_or_unapproved_make_no_candidates(shop: Shop, settings: Settings) -> None:
+    shop.customer(treated("a"))
+    shop.campaign("last day", ends_on=SEND_DATE)
+    shop.campaign("first day", starts_on=SEND_DATE)
+    shop.campaign("ended", ends_on=DATE)
+    shop.campaign("to come", starts_on=SEND_DATE + timedelta(days=1))
+    shop.campaign("waiting", requires_approval=True)
+    assert {campaign for campaign, _ in run(shop, settings)} == {"last day", "first day"}
+
+
+def test_a_campaign_that_cannot_be_understood_stops_the_night_by_name(shop: Shop, settings: Settings) -> None:
+    shop.customer("a")
+    shop.campaign("letters", channels=["post", "email"])
+    shop.campaign("odd", audience=["vip"], purpose="upsell", control_share=1.5, items_per_message=0)
+    shop.campaign("old letters", channels=["post"], ends_on=DATE)
+    learn_send_times(shop.engine, settings, business_date=DATE)
+    with pytest.raises(ValueError, match="campaign letters") as caught:
+        schedule_messages(shop.engine, settings, business_date=DATE)
+    message = str(caught.value)
+    assert "campaign letters: unknown channels 'post'" in message
+    for fault in (
+        "unknown audience 'vip'",
+        "unknown purpose 'upsell'",
+        "control_share is 1.5",
+        "items_per_message is 0",
+    ):
+        assert f"campaign odd: {fault}" in message
+    assert "old letters" not in message
+
+
+def test_missing_features_or_stale_profiles_say_what_to_run(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring")
+    with pytest.raises(ValueError, match="run build_features"):
+        schedule_messages(shop.engine, settings, business_date=DATE)
+    shop.customer("a")
+    with pytest.raises(ValueError, match="customer a among them: run learn_send_times"):
+        schedule_messages(shop.engine, settings, business_date=DATE)
+    learn_send_times(shop.engine, settings, business_date=DATE + timedelta(days=1))
+    with pytest.raises(ValueError, match="send_time_profiles are of 2017-12-01, not 2017-11-30"):
+        schedule_messages(shop.engine, settings, business_date=DATE)
+
+
+def test_the_holdout_keeps_its_members_until_released(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.campaign("spring", control_share=0.0)
+    for number in range(200):
+        shop.features(f"c{number}", business_date=DATE)
+
+    def held(**scheduling: object) -> set[str]:
+        rows = run(shop, make_settings(scheduling=scheduling))
+        return {customer for (_, customer), row in rows.items() if row["arm"] == "holdout"}
+
+    expected = {f"c{number}" for number in range(200) if hash_share("holdout-1", f"c{number}") < 0.2}
+    assert held(holdout_share=0.2) == expected
+    assert held(holdout_share=0.0) == expected, "a lower share releases nobody"
+    released = sorted(expected)[0]
+    with shop.engine.begin() as connection:
+        of_one = tables.holdouts.c.customer_id == released
+        connection.execute(tables.holdouts.update().where(of_one).values(released_on=SEND_DATE))
+    assert held(holdout_share=0.2) == expected - {released}
+    next_term = held(holdout_share=0.2, holdout_salt="holdout-2")
+    assert next_term == {f"c{number}" for number in range(200) if hash_share("holdout-2", f"c{number}") < 0.2}
+    assert shop.rows(
+        "select count(*) as n from marketing.holdouts where holdout_id = 'holdout-1' and released_on is null"
+    ) == [{"n": 0}]
+
+
+def test_arms_do_not_depend_on_who_can_be_reached(shop: Shop, settings: Settings) -> None:
+    shop.campaign("spring")
+    names = [f"c{number}" for number in range(300)]
+    for number, name in enumerate(names):
+        if number % 2:
+            shop.features(name, business_date=DATE, segment="lapsed")
+        else:
+            shop.customer(name)
+    rows = run(shop, settings)
+    share, control = SchedulingSettings().holdout_share, SchedulingSettings().default_control_share
+    for name in names:
+        arm = (
+            "holdout"
+            if hash_share("holdout-1", name) < share
+            else "control"
+            if hash_share(control_salt("spring"), name) < control
+            else "treated"
+        )
+        assert rows[("spring", name)]["arm"] == arm
