@@ -1,0 +1,179 @@
+"""The pages' charts as Plotly figures. Pure: figures in, JSON-able dicts out.
+
+Colours are the names of CSS variables: the browser fills them in, so that one figure serves light and dark.
+Labels are escaped, since Plotly reads a few HTML tags in text.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from include.reporting.formats import decision_label
+from include.reporting.page_data import Campaign, Estimate, HourRate
+from include.reporting.verdicts import GAIN, LOSS
+
+CAMPAIGNS_SHOWN = 10
+LABEL_LENGTH = 28
+SHORT_LABEL_LENGTH = 17
+"""On a phone; the page's script swaps the labels."""
+HOURS_NAMED = list(range(0, 24, 3))
+ROW_HEIGHT = 34
+"""Pixels per bar or interval of a horizontal chart."""
+
+VERDICT_COLOURS = {GAIN: "var(--good)", LOSS: "var(--bad)"}
+"""Any other verdict claims nothing, and is drawn so."""
+
+Figure = dict[str, Any]
+
+
+def click_rate_by_campaign(campaigns: Sequence[Campaign]) -> Figure | None:
+    """Click rate of each campaign with its interval, the busiest campaigns; None without any rate."""
+    shown = [campaign for campaign in campaigns if campaign.click_rate.value is not None][:CAMPAIGNS_SHOWN]
+    if not shown:
+        return None
+    names = [campaign.name for campaign in shown]
+    figure = _intervals(names, [campaign.click_rate for campaign in shown], "var(--accent)", ".1%")
+    figure.update_xaxes(tickformat=".1~%", rangemode="tozero")
+    return _as_json(figure)
+
+
+def roi_by_campaign(campaigns: Sequence[Campaign]) -> Figure | None:
+    """Return on cost of each campaign with its interval, against the line where it pays; None without any figure."""
+    shown = [campaign for campaign in campaigns if campaign.roi.has_interval][:CAMPAIGNS_SHOWN]
+    if not shown:
+        return None
+    colours = [VERDICT_COLOURS.get(campaign.verdict or "", "var(--undecided)") for campaign in shown]
+    figure = _intervals([campaign.name for campaign in shown], [campaign.roi for campaign in shown], colours, "+.0%")
+    figure.add_vline(x=0, line={"color": "var(--line-strong)", "width": 1.5})
+    figure.update_xaxes(tickformat="+.0~%")
+    return _as_json(figure)
+
+
+def click_rate_by_hour(hours: Sequence[HourRate]) -> Figure | None:
+    """Click rate by the local hour of sending, each with its interval."""
+    if not hours:
+        return None
+    figure = go.Figure(
+        go.Scatter(
+            x=[hour.hour for hour in hours],
+            y=[hour.click_rate.value for hour in hours],
+            error_y=_whiskers([hour.click_rate for hour in hours], "var(--accent-soft)"),
+            mode="markers",
+            cliponaxis=False,
+            marker={"size": 9, "color": "var(--accent)"},
+            customdata=[[hour.sent, hour.click_rate.low, hour.click_rate.high] for hour in hours],
+            hovertemplate="%{x}:00 h  <b>%{y:.1%}</b> (%{customdata[1]:.1%} to %{customdata[2]:.1%})"
+            "<br>%{customdata[0]:,} messages<extra></extra>",
+        )
+    )
+    _dress(figure, height=300)
+    figure.update_xaxes(range=[-0.5, 23.5], tickvals=HOURS_NAMED, showgrid=False)
+    figure.update_xaxes(ticktext=[f"{hour}:00" for hour in HOURS_NAMED])
+    figure.update_yaxes(tickformat=".1~%", rangemode="tozero", gridcolor="var(--line)", ticksuffix=" ")
+    return _as_json(figure)
+
+
+def decisions_of_the_night(decisions: Mapping[str, int]) -> Figure | None:
+    """How many candidates were messaged, and for which reason the others were not."""
+    if not decisions:
+        return None
+    ordered = sorted(decisions.items(), key=lambda pair: (pair[0] != "scheduled", -pair[1]))
+    rows = list(range(len(ordered), 0, -1))
+    figure = go.Figure(
+        go.Bar(
+            y=rows,
+            x=[count for _, count in ordered],
+            orientation="h",
+            marker={"color": ["var(--accent)" if decision == "scheduled" else "var(--bar)" for decision, _ in ordered]},
+            texttemplate="%{x:,}",
+            textposition="outside",
+            cliponaxis=False,
+            hoverinfo="skip",
+        )
+    )
+    _dress(figure, height=_height(len(ordered)))
+    figure.update_layout(bargap=0.35, margin={"r": 60})
+    figure.update_xaxes(visible=False)
+    _name_rows(figure, rows, [decision_label(decision) for decision, _ in ordered])
+    return _as_json(figure)
+
+
+def _intervals(names: Sequence[str], estimates: Sequence[Estimate], colour: str | list[str], spec: str) -> go.Figure:
+    """One row per name, the first on top: a point and its interval."""
+    signed = spec.replace("%", "~%") if spec.startswith("+") else spec
+    whisker = "var(--accent-soft)" if isinstance(colour, str) else "var(--line-strong)"
+    # Two campaigns may share a name: rows are placed by number and labelled by name.
+    rows = list(range(len(names), 0, -1))
+    figure = go.Figure(
+        go.Scatter(
+            x=[estimate.value for estimate in estimates],
+            y=rows,
+            error_x=_whiskers(estimates, whisker),
+            mode="markers",
+            marker={"size": 11, "color": colour},
+            customdata=[
+                [html.escape(name, quote=False), e.low, e.high] for name, e in zip(names, estimates, strict=True)
+            ],
+            hovertemplate=f"%{{customdata[0]}}<br><b>%{{x:{signed}}}</b> "
+            f"(%{{customdata[1]:{signed}}} to %{{customdata[2]:{signed}}})<extra></extra>",
+        )
+    )
+    _dress(figure, height=_height(len(names)) + 24)
+    figure.update_xaxes(gridcolor="var(--line)")
+    figure.update_yaxes(range=[0.4, len(names) + 0.6])
+    _name_rows(figure, rows, names)
+    return figure
+
+
+def _whiskers(estimates: Sequence[Estimate], colour: str) -> dict[str, Any]:
+    def distance(a: float | None, b: float | None) -> float:
+        return 0.0 if a is None or b is None else max(a - b, 0.0)
+
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [distance(e.high, e.value) for e in estimates],
+        "arrayminus": [distance(e.value, e.low) for e in estimates],
+        "color": colour,
+        "thickness": 4,
+        "width": 0,
+    }
+
+
+def _dress(figure: go.Figure, height: int) -> None:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 8, "r": 16, "t": 8, "b": 28},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "var(--text-muted)", "size": 13},
+        hoverlabel={"bgcolor": "var(--panel)", "bordercolor": "var(--line-strong)", "font": {"color": "var(--text)"}},
+        showlegend=False,
+        dragmode=False,
+    )
+    figure.update_xaxes(fixedrange=True, zeroline=False, automargin=True, nticks=6, tickangle=0, ticklabelstandoff=6)
+    figure.update_yaxes(fixedrange=True, zeroline=False, automargin=True)
+
+
+def _height(rows: int) -> int:
+    return ROW_HEIGHT * rows + 40
+
+
+def _name_rows(figure: go.Figure, rows: Sequence[int], names: Sequence[str]) -> None:
+    figure.update_yaxes(tickvals=rows, ticktext=[_label(name, LABEL_LENGTH) for name in names], showgrid=False)
+    figure.update_layout(meta={"short_labels": [_label(name, SHORT_LABEL_LENGTH) for name in names]})
+
+
+def _label(name: str, length: int) -> str:
+    shortened = name if len(name) <= length else name[: length - 1].rstrip() + "…"
+    return html.escape(shortened, quote=False) + "  "
+
+
+def _as_json(figure: go.Figure) -> Figure:
+    return json.loads(figure.to_json())

@@ -1,0 +1,97 @@
+"""Figures as a reader sees them: grouped, rounded, with a true minus sign; a missing one is a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+MISSING = "–"
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+DECISION_LABELS: Mapping[str, str] = {
+    "scheduled": "Message planned",
+    "held_out": "Global holdout",
+    "control": "Campaign's control group",
+    "no_consent": "No consent",
+    "no_address": "No address",
+    "suppressed": "Address suppressed",
+    "capped": "Had enough messages",
+    "quiet_hours": "No hour outside quiet hours",
+    "no_capacity": "No sending capacity left",
+    "nothing_to_say": "Nothing to recommend",
+    "not_in_audience": "Not in the audience",
+}
+
+CHANNEL_LABELS: Mapping[str, str] = {"email": "Email", "app_push": "App push", "all": "All channels"}
+
+STRATEGY_LABELS: Mapping[str, str] = {
+    "als": "people like them buy it",
+    "own_history": "they buy it again and again",
+    "category_favourites": "a favourite of their categories",
+    "popularity": "popular with everyone",
+}
+
+
+def number(value: float | Decimal | None) -> str:
+    return MISSING if value is None else _signed(f"{value:,.0f}")
+
+
+def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
+    """A share in [0, 1], or a ratio such as ROI with ``sign``, in percent."""
+    if value is None:
+        return MISSING
+    return _signed(f"{100 * value:{'+' if sign else ''},.{digits}f}%")
+
+
+def money(value: float | Decimal | None, currency: str = "", digits: int = 0) -> str:
+    if value is None:
+        return MISSING
+    symbol = SYMBOLS.get(currency)
+    amount = f"{abs(value):,.{digits}f}"
+    text = f"{symbol}{amount}" if symbol else f"{amount} {currency}".strip()
+    return f"−{text}" if value < 0 else text
+
+
+def score(value: float | None) -> str:
+    """A measure such as nDCG@10."""
+    return MISSING if value is None else f"{value:.4f}"
+
+
+def decimal(value: float | None) -> str:
+    """A mean of any size, to four significant digits."""
+    return MISSING if value is None else _signed(f"{value:,.4g}")
+
+
+def long_date(day: date | None) -> str:
+    return MISSING if day is None else f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def short_date(day: date | None) -> str:
+    return MISSING if day is None else f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def words(value: str | None) -> str:
+    """A code such as ``not_enough_data`` as words."""
+    return MISSING if not value else value.replace("_", " ")
+
+
+def decision_label(decision: str) -> str:
+    return DECISION_LABELS.get(decision, words(decision))
+
+
+def channel_label(channel: str | None) -> str:
+    return MISSING if channel is None else CHANNEL_LABELS.get(channel, words(channel))
+
+
+def strategy_label(strategy: str) -> str:
+    return STRATEGY_LABELS.get(strategy, words(strategy))
+
+
+def paid_label(verdict: str | None) -> str:
+    """The verdict on ROI as the answer to "did it pay?"."""
+    return {"gain": "yes, a gain", "loss": "no, a loss"}.get(verdict or "", verdict or MISSING)
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "−")
