@@ -1,0 +1,117 @@
+"""What training and generation read from Postgres, as sparse matrices over ids in their sorted order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sqlalchemy import Connection, select, text
+
+from include.db.copy import copy_out
+from include.db.tables import interactions
+
+SQL_DIRECTORY = Path(__file__).parent / "sql"
+
+CATEGORICAL_COLUMNS = ("customer_id", "item_id", "event_type")
+"""Few values, often repeated."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Customers × items: ids in the order of rows and columns, weights above zero, and what was ever bought."""
+
+    customers: pd.Index
+    items: pd.Index
+    weights: csr_matrix
+    bought: csr_matrix
+
+
+def check_interactions_are_of(connection: Connection, business_date: date) -> None:
+    """Raises ValueError unless ``interactions`` holds rows, all built for ``business_date``."""
+    dates = connection.execute(select(interactions.c.business_date).distinct()).scalars().all()
+    if not dates:
+        raise ValueError(
+            f"interactions is empty: no customer did anything with an item up to {business_date}, or build_features "
+            f"has not run; land events and run build_features for {business_date}"
+        )
+    if set(dates) != {business_date}:
+        built_for = ", ".join(str(day) for day in sorted(dates))
+        raise ValueError(
+            f"interactions was built for {built_for}, not for {business_date}: "
+            f"clear the run of {business_date} from build_features"
+        )
+
+
+def read(
+    connection: Connection,
+    name: str,
+    settings: Mapping[str, object] | None = None,
+    dtypes: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Result of the constant query ``sql/<name>.sql``, which reads ``settings`` by current_setting('lamplighter.…').
+
+    Bound values reach COPY in this way alone; they last until the transaction ends. Ids come as categories of text, for
+    they repeat a great deal; read as text first, since a reader of categories would take "02" for the number 2. A row
+    with an empty id names nobody or nothing and is left out.
+    """
+    for key, value in (settings or {}).items():
+        connection.execute(
+            text("select set_config(:name, :value, true)"), {"name": f"lamplighter.{key}", "value": str(value)}
+        )
+    query = (SQL_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
+    frame = copy_out(connection, query, dict.fromkeys(CATEGORICAL_COLUMNS, "str") | dict(dtypes or {}))
+    categorical = [column for column in CATEGORICAL_COLUMNS if column in frame]
+    return frame.dropna(subset=categorical).astype(dict.fromkeys(categorical, "category"))
+
+
+def sorted_ids(*columns: pd.Series) -> pd.Index:
+    """All ids of categorical ``columns``, once each, by code point."""
+    return pd.Index(sorted(set().union(*(column.cat.categories.tolist() for column in columns))), dtype=object)
+
+
+def positions(column: pd.Series, ids: pd.Index) -> NDArray[np.int64]:
+    """Position in ``ids`` of each value of a categorical column; -1 where it is not among them."""
+    return ids.get_indexer(pd.Index(column.cat.categories, dtype=object))[column.cat.codes.to_numpy()].astype(np.int64)
+
+
+def to_pairs(frame: pd.DataFrame, customers: pd.Index, items: pd.Index) -> Pairs:
+    """Matrices from rows of customer_id, item_id, weight, purchase_days; rows of other ids are left out."""
+    rows, columns = positions(frame["customer_id"], customers), positions(frame["item_id"], items)
+    inside = (rows >= 0) & (columns >= 0)
+    return pairs_of(
+        customers,
+        items,
+        rows[inside],
+        columns[inside],
+        frame["weight"].to_numpy(np.float64)[inside],
+        frame["purchase_days"].to_numpy()[inside] > 0,
+    )
+
+
+def pairs_of(
+    customers: pd.Index,
+    items: pd.Index,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    bought: NDArray[np.bool_],
+) -> Pairs:
+    """Matrices from parallel arrays with one element per pair; a weight that is not above zero is left out."""
+
+    def matrix(values: NDArray[np.float32], chosen: NDArray[np.bool_]) -> csr_matrix:
+        made = csr_matrix((values[chosen], (rows[chosen], columns[chosen])), shape=(len(customers), len(items)))
+        made.sort_indices()
+        return made
+
+    return Pairs(
+        customers,
+        items,
+        matrix(weights.astype(np.float32), weights > 0),
+        matrix(np.ones(len(rows), np.float32), bought),
+    )
