@@ -1,0 +1,84 @@
+"""Small worlds for the tests of features: landed rows in, the three feature tables out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, insert, select, text
+
+from include.db.tables import customer_features, customers, events, interactions, item_features, items
+
+_numbers = itertools.count(1)
+
+
+def land(
+    engine: Engine,
+    *,
+    customer_rows: Iterable[dict[str, Any]] = (),
+    item_rows: Iterable[dict[str, Any]] = (),
+    event_rows: Iterable[dict[str, Any]] = (),
+) -> None:
+    """Put rows in as landing would; an event gets an id of its own."""
+    with engine.begin() as connection:
+        for table, rows in ((customers, customer_rows), (items, item_rows), (events, event_rows)):
+            landed = [row | {"file_id": 1, "row_number": number} for number, row in enumerate(rows, 1)]
+            for row in landed:  # one by one, since rows may name different columns
+                connection.execute(insert(table), row)
+
+
+def event(
+    customer_id: str,
+    event_type: str,
+    at: str,
+    item_id: str | None = None,
+    quantity: float | None = None,
+    unit_price: float | None = None,
+) -> dict[str, Any]:
+    """One event; ``at`` is ISO 8601 with an offset."""
+    return {
+        "event_id": f"event-{next(_numbers)}",
+        "customer_id": customer_id,
+        "event_type": event_type,
+        "occurred_at": datetime.fromisoformat(at),
+        "item_id": item_id,
+        "quantity": quantity,
+        "unit_price": unit_price,
+    }
+
+
+def customer_profiles(engine: Engine) -> dict[str, Any]:
+    """customer_features by customer_id; the table must hold one business date."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(customer_features)).all()
+    assert len({row.business_date for row in rows}) <= 1
+    return {row.customer_id: row for row in rows}
+
+
+def item_profiles(engine: Engine) -> dict[str, Any]:
+    """item_features by item_id; the table must hold one business date."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(item_features)).all()
+    assert len({row.business_date for row in rows}) <= 1
+    return {row.item_id: row for row in rows}
+
+
+def interaction_rows(engine: Engine) -> dict[tuple[str, str], Any]:
+    """interactions by (customer_id, item_id)."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(interactions)).all()
+    return {(row.customer_id, row.item_id): row for row in rows}
+
+
+def table_hashes(engine: Engine) -> dict[str, str]:
+    """A hash of all rows, bit for bit, of each table that the stage writes."""
+    hashes = {}
+    with engine.connect() as connection:
+        for table in (customer_features, item_features, interactions):
+            query = text(
+                f"select md5(string_agg(rows::text, chr(10) order by rows::text)) from {table.fullname} as rows"
+            )
+            hashes[table.name] = connection.execute(query).scalar_one()
+    return hashes
