@@ -400,6 +400,7 @@ messages = Table(
     UniqueConstraint("campaign_id", "customer_id", "channel", "send_date"),
     _one_of("state", MESSAGE_STATES),
     Index(None, "state", "send_at"),
+    Index(None, "business_date"),
     Index(None, "customer_id", "send_at"),
 )
 

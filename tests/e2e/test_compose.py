@@ -1,7 +1,7 @@
 """docker-compose.yaml, held to its promises and run: the same commands with the same environment, as plain processes.
 
-What containers bring is replaced one for one: host names by loopback ports, Postgres' port by its socket, container paths
-by folders. Everything else is the file's own.
+What containers bring is replaced one for one: host names by loopback ports, Postgres' port by its socket, container
+paths by folders. Everything else is the file's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,20 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from include.db import server
+from include.demo import landing_files
+from include.demo.first_run import Plan
 from include.demo.sinks import running_sinks
 from include.local.processes import Started, stop_sessions
 from include.local.progress import Progress
 from include.local.rest import AirflowClient
 from include.local.runs import run_dag
 from include.settings import PROJECT_ROOT
-from tests.e2e.shop import SHOP_SETTINGS, write_shop
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT_ROOT / "docker-compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 AIRFLOW_SERVICES = ["api-server", "scheduler", "dag-processor", "worker-1", "worker-2"]
-BUSINESS_DATE = date(2017, 11, 30)
+PLAN = Plan.of(nights=1, households=150)
+NIGHT = PLAN.nights[0]
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -78,14 +81,7 @@ def test_the_parts_of_a_team_installation_are_there() -> None:
     assert {"postgres", "redis", "mail", "initialise", *AIRFLOW_SERVICES} == set(SERVICES)
     for name in AIRFLOW_SERVICES:
         assert SERVICES[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
-    assert f"apache-airflow=={_airflow_version()}" in (PROJECT_ROOT / "requirements.txt").read_text()
-    assert _airflow_version() == "3.3.2"
-
-
-def _airflow_version() -> str:
-    from importlib.metadata import version
-
-    return version("apache-airflow")
+    assert version("apache-airflow") == "3.3.2"
 
 
 def free_port() -> int:
@@ -112,7 +108,7 @@ class Team:
         self.dotenv = {name: secrets.token_urlsafe(24) for name in example_variables()}
         self.dotenv |= {
             "FERNET_KEY": Fernet.generate_key().decode(),
-            "BUSINESS_TIME_ZONE": SHOP_SETTINGS["LAMPLIGHTER_BUSINESS_TIME_ZONE"],
+            "BUSINESS_TIME_ZONE": "America/New_York",
             "MAIL_SENDER": "Shop <news@example.com>",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.smtp_port),
@@ -142,7 +138,6 @@ class Team:
             # The container's own port and address are free by construction; on this machine they may not be.
             "AIRFLOW__API__PORT": str(self.api_port),
             "AIRFLOW__API__HOST": "127.0.0.1",
-            **SHOP_SETTINGS,
             **declared,
         }
 
@@ -237,7 +232,9 @@ def test_a_night_through_celery_and_two_workers(team: Team) -> None:
     start_redis(team)
     initialise(team)
     initialise(team)  # `docker compose up` runs it at every start
-    write_shop(Path(team.environment("worker-1")["LAMPLIGHTER_LANDING"]), BUSINESS_DATE)
+    landing = team.environment("worker-1")["LAMPLIGHTER_LANDING"]
+    landing_files.write_history(landing, PLAN.journey)
+    landing_files.write_day(landing, PLAN.journey, NIGHT)
     for name in AIRFLOW_SERVICES:
         team.start(name)
     team.wait_for("the API server does not answer", lambda: api_is_up(team))
@@ -246,7 +243,7 @@ def test_a_night_through_celery_and_two_workers(team: Team) -> None:
         team.wait_for("nightly_marketing is not read", lambda: _knows(client, "nightly_marketing"))
         for name in AIRFLOW_SERVICES:
             team.wait_for(f"the health check of {name} fails", lambda name=name: team.check(name), 60)
-        run_dag(client, "nightly_marketing", {"business_date": BUSINESS_DATE.isoformat()}, Progress())
+        run_dag(client, "nightly_marketing", {"business_date": NIGHT.isoformat()}, Progress())
 
     assert workers_used(team) == {"worker-1", "worker-2"}
     counts = marketing_counts(team, ("events", "recommendations", "message_decisions", "messages", "campaign_results"))
@@ -254,8 +251,6 @@ def test_a_night_through_celery_and_two_workers(team: Team) -> None:
 
 
 def _knows(client: AirflowClient, dag_id: str) -> bool:
-    from datetime import UTC, datetime
-
     return client.is_read(dag_id, datetime(2000, 1, 1, tzinfo=UTC))
 
 

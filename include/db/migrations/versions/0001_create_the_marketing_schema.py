@@ -393,6 +393,7 @@ def upgrade() -> None:
         ),
         schema="marketing",
     )
+    op.create_index(op.f("messages_business_date_idx"), "messages", ["business_date"], unique=False, schema="marketing")
     op.create_index(
         op.f("messages_customer_id_send_at_idx"),
         "messages",
@@ -543,6 +544,7 @@ def downgrade() -> None:
     op.drop_table("models", schema="marketing")
     op.drop_index(op.f("messages_state_send_at_idx"), table_name="messages", schema="marketing")
     op.drop_index(op.f("messages_customer_id_send_at_idx"), table_name="messages", schema="marketing")
+    op.drop_index(op.f("messages_business_date_idx"), table_name="messages", schema="marketing")
     op.drop_table("messages", schema="marketing")
     op.drop_index(op.f("message_history_file_id_idx"), table_name="message_history", schema="marketing")
     op.drop_table("message_history", schema="marketing")
