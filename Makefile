@@ -48,7 +48,7 @@ lint: $(INSTALLED)
 test: $(INSTALLED)
 	@bash tests/install_system_packages.sh
 	@$(MAKE) --no-print-directory lint
-	$(VENV)/bin/python -m pytest --durations=15
+	$(VENV)/bin/python -m pytest --durations=15 --basetemp=$(STATE)/test
 
 ## lock               compile requirements.txt anew from pyproject.toml
 lock: $(INSTALLED)

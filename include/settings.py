@@ -79,9 +79,9 @@ class RecommenderSettings(_Section):
     """The model, its evidence and the lists it makes."""
 
     factors: PositiveInt = 64
-    regularization: Annotated[float, Field(gt=0)] = 30.0
-    alpha: Annotated[float, Field(gt=0)] = 5.0
-    iterations: PositiveInt = 12
+    regularization: Annotated[float, Field(gt=0)] = 15.0
+    alpha: Annotated[float, Field(gt=0)] = 1.0
+    iterations: PositiveInt = 6
     threads: PositiveInt = 2
     """The task's share of cores."""
     seed: int = 20170101

@@ -53,7 +53,9 @@ def view_message(message: ClaimedMessage, items: Mapping[str, Mapping[str, Any]]
     items: rows of ``items`` by item_id.
     """
     delivery = settings.delivery
-    entries = [entry for entry in message.content.get("items", []) if _can_be_shown(items.get(entry["item_id"]))]
+    entries = [
+        entry for entry in message.content.get("items", []) if _can_be_shown(items.get(entry.get("item_id") or ""))
+    ]
     sender_name, sender_address = parseaddr(delivery.sender)
     return MessageView(
         message_id=message.message_id,

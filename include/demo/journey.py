@@ -10,7 +10,7 @@ Assumed, since the package has nothing of the kind, and marked ``generated`` or 
 
 - addresses: ``household-<id>@example.com`` for all, a push token for about 60%; consent to email by about 90%, to app
   push by about half of those with a token;
-- a campaign's terms: name, channels, purpose, items and cost per message;
+- a campaign's terms: name, channels, audience, purpose, priority, items and cost per message;
 - that a former tool sent the past campaigns by email, and the hour: one of 9 to 20 o'clock, by chance, on the
   campaign's first day. Campaigns still running when the demo begins are left out of this history: they start afresh
   here, with arms of their own.
@@ -44,6 +44,8 @@ EMAIL_CONSENT_SHARE = 0.9
 PUSH_CONSENT_SHARE = 0.5
 HISTORY_HOURS = range(9, 21)
 COST_PER_MESSAGE = 0.002
+AUDIENCES = {"Type A": "regular", "Type B": "at_risk|lapsed|new|no_purchase", "Type C": "loyal"}
+"""Customer segments that each type of campaign is meant for."""
 PURCHASE_COLUMNS = [
     "household_id",
     "store_id",
@@ -168,7 +170,10 @@ class Journey:
                 "channels": "email|app_push",
                 "starts_on": real["start_date"].dt.date,
                 "ends_on": real["end_date"].dt.date,
+                "audience": kind.map(AUDIENCES),
                 "purpose": np.where(kind == "Type C", "discovery", "next_purchase"),
+                # The newest first, where several could write to a household.
+                "priority": real["start_date"].rank(method="dense").astype(int),
                 "items_per_message": 4,
                 "cost_per_message": COST_PER_MESSAGE,
                 "campaign_type": kind,

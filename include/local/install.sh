@@ -38,7 +38,7 @@ if ! "$venv/bin/python" -c "$supported" 2>/dev/null; then
 fi
 echo "Installing $(grep -c '^[a-z0-9].*==' requirements.txt) locked packages …"
 started=$SECONDS
-VIRTUAL_ENV=$venv "$uv" pip sync --quiet --require-hashes --compile-bytecode requirements.txt
+VIRTUAL_ENV=$venv "$uv" pip sync --quiet --system-certs --require-hashes --compile-bytecode requirements.txt
 "$venv/bin/python" -m compileall -q -j 0 dags include plugins || true
 touch "$venv/.installed"
 echo "Installed in $((SECONDS - started)) s."

@@ -20,6 +20,8 @@ class AirflowError(RuntimeError):
 class TaskRun:
     """One task instance as it stands now."""
 
+    instance_id: str
+    """What the title of its process names."""
     task_id: str
     map_index: int
     state: str | None
@@ -101,7 +103,8 @@ class AirflowClient:
         found = self._demand("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 1000})
         rows = sorted(found["task_instances"], key=lambda row: row["start_date"] or "9999")
         return [
-            TaskRun(row["task_id"], row["map_index"], row["state"], row["try_number"], row["duration"]) for row in rows
+            TaskRun(row["id"], row["task_id"], row["map_index"], row["state"], row["try_number"], row["duration"])
+            for row in rows
         ]
 
     def last_error(self, dag_id: str, run_id: str, task: TaskRun) -> str | None:

@@ -149,7 +149,8 @@ class _ModelScores:
             self.model.item_factors[own] @ self.customer_factors[number],
             self.new[0][number][found],
             self.new[1][number][found],
-            self.model.blend_weight,
+            weight=self.model.blend_weight,
+            length=self.new[0].shape[1],
         )
 
     def discoveries(self, number: int) -> Ranked:

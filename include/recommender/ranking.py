@@ -39,18 +39,21 @@ class Ranked:
         return cls(items, scores, [strategy] * len(items))
 
 
-def blend(own: Numbers, own_weights: Scores, own_als: Scores, new: Numbers, new_als: Scores, weight: float) -> Ranked:
-    """Own items and ALS's new ones in one order; equal scores by item number.
+def blend(
+    own: Numbers, own_weights: Scores, own_als: Scores, new: Numbers, new_als: Scores, *, weight: float, length: int
+) -> Ranked:
+    """The best ``length`` of own items and ALS's new ones in one order; equal scores by item number.
 
     own_als and new_als: the ALS scores of each; a negative one counts as 0.
 
-    >>> ranked = blend(np.array([3, 1]), np.array([2., .1]), np.array([0., .1]), np.array([7]), np.array([.5]), 1.0)
+    >>> own = np.array([3, 1]), np.array([2.0, 0.1]), np.array([0.0, 0.1])
+    >>> ranked = blend(*own, np.array([7, 8]), np.array([0.5, 0.1]), weight=1.0, length=3)
     >>> ranked.items.tolist(), ranked.strategies
     ([3, 7, 1], ['own_history', 'als', 'own_history'])
     """
     items = np.concatenate([own, new])
     scores = np.concatenate([own_weights + weight * np.maximum(own_als, 0), weight * new_als]).astype(np.float64)
-    order = np.lexsort((items, -scores))
+    order = np.lexsort((items, -scores))[:length]
     return Ranked(items[order], scores[order], [OWN_HISTORY if at < len(own) else ALS for at in order])
 
 
@@ -111,11 +114,14 @@ def popularity_lists(popularity: Scores, excluded: csr_matrix, length: int) -> N
     """(customers, length): the items of highest ``popularity`` (items,) that are not ``excluded`` for the customer."""
     order = np.argsort(-popularity, kind="stable")
     lists = np.full((excluded.shape[0], length), NOTHING, np.int64)
+    refused = np.zeros(len(order), bool)
     for number in range(len(lists)):
-        refused = row(excluded, number)[0]
-        head = order[: length + len(refused)]
-        best = head[~np.isin(head, refused)][:length]
+        items = row(excluded, number)[0]
+        refused[items] = True
+        head = order[: length + len(items)]
+        best = head[~refused[head]][:length]
         lists[number, : len(best)] = best
+        refused[items] = False
     return lists
 
 
@@ -141,10 +147,10 @@ def blended_lists(
             item_factors[own] @ customer_factors[number],
             new[0][number][found],
             new[1][number][found],
-            weight,
+            weight=weight,
+            length=length,
         )
-        best = ranked.items[:length]
-        lists[number, : len(best)] = best
+        lists[number, : len(ranked.items)] = ranked.items
     return lists
 
 

@@ -73,7 +73,8 @@ def weigh(activity: Activity, cut: date, half_life_days: float, event_weights: d
     # One number per customer, item, event type and day; sorted, a pair's rows lie together.
     types, days = len(activity.event_types), 1 + int(days_ago.max(initial=0))
     pair = activity.customer * shape[1] + activity.item
-    once = np.unique((pair * types + activity.event_type) * days + days_ago)
+    ordered = np.sort((pair * types + activity.event_type) * days + days_ago)
+    once = ordered[np.diff(ordered, prepend=-1) > 0]
     rest, ago = np.divmod(once, days)
     pair, event_type = np.divmod(rest, types)
     weight_of_type = np.array([event_weights.get(name, 0.0) for name in activity.event_types])

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -24,6 +25,7 @@ from include.local import commands
 from include.local.layout import Layout
 from include.local.processes import members
 from include.local.progress import Progress
+from include.local.rest import AirflowClient
 from include.local.runs import RunFailed, run_dag
 from include.local.services import LocalAirflow
 from include.settings import Settings
@@ -142,21 +144,21 @@ def test_a_killed_task_is_retried_and_the_night_ends_the_same(world: World, firs
 
 
 def kill_one_task(world: World, task_id: str, killed: list[str], stop: threading.Event) -> None:
-    """SIGKILL the process that runs ``task_id`` once it is at work: the child of the worker that names the task."""
+    """SIGKILL the process that runs ``task_id`` once it is at work, found by the title that Airflow gives it."""
     [scheduler] = [record for record in world.airflow.sessions() if record.name == "scheduler"]
-    while not stop.is_set():
-        for process in members(scheduler):
-            try:
-                children = process.children() if task_id in " ".join(process.cmdline()) else []
-                for child in children:
-                    # Long enough to be inside the task, short enough not to be through.
-                    time.sleep(1.0)
-                    child.send_signal(signal.SIGKILL)
-                    killed.append(f"{task_id} in process {child.pid}")
-                    return
-            except psutil.NoSuchProcess:
-                continue
-        time.sleep(0.05)
+    dag_id = "nightly_marketing"
+    with AirflowClient(world.airflow.url, world.airflow.layout.admin_password()) as client:
+        while not stop.wait(0.2):
+            tasks = [task for run in client.unfinished_runs(dag_id) for task in client.task_runs(dag_id, run)]
+            titles = [f"airflow worker -- {task.instance_id}" for task in tasks if task.task_id == task_id]
+            for process in members(scheduler):
+                with suppress(psutil.NoSuchProcess):
+                    if process.cmdline()[:1] == titles:
+                        # Well inside the task by now, which takes seconds.
+                        time.sleep(0.5)
+                        process.send_signal(signal.SIGKILL)
+                        killed.append(titles[0])
+                        return
 
 
 def test_each_message_reaches_its_sink_once_however_often_delivery_runs(

@@ -73,9 +73,10 @@ def interaction_rows(engine: Engine) -> dict[tuple[str, str], Any]:
 
 
 def table_hashes(engine: Engine) -> dict[str, str]:
-    """A hash of all rows, bit for bit, of each table that the stage writes."""
+    """A hash of all rows, bit for bit, of each table that the stage writes; a lock in the reader's way is an error."""
     hashes = {}
     with engine.connect() as connection:
+        connection.execute(text("set local lock_timeout = '5s'"))
         for table in (customer_features, item_features, interactions):
             query = text(
                 f"select md5(string_agg(rows::text, chr(10) order by rows::text)) from {table.fullname} as rows"

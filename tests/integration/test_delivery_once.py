@@ -70,7 +70,7 @@ def lock_is_held(engine: Engine, worker: str) -> bool:
 def test_killed_at_any_point_nothing_arrives_twice_and_at_most_one_message_per_kill_is_unknown(
     world: World, engine: Engine, database_url: str, make_settings: Callable[..., Settings], sinks: Sinks
 ) -> None:
-    planned = [f"m{number:03}" for number in range(180)]
+    planned = [f"m{number:03}" for number in range(300)]
     world.plan_many(planned[::2])
     world.plan_many(planned[1::2], channel="app_push")
     settings = settings_for(make_settings, sinks, batch_size=40)
@@ -82,7 +82,7 @@ def test_killed_at_any_point_nothing_arrives_twice_and_at_most_one_message_per_k
         after = before + chance.randint(1, 25)
         # Some workers die while they start, most of them somewhere between two messages or within one.
         if run % 4 == 3:
-            time.sleep(chance.uniform(0.0, 1.0))
+            time.sleep(chance.uniform(0.0, 0.4))
         else:
             wait_until(
                 lambda after=after, worker=worker: arrived_so_far(sinks) >= after or worker.poll() is not None, "mail"

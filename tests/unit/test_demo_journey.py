@@ -90,6 +90,9 @@ def test_campaigns_keep_their_real_dates_and_some_run_on_every_day_of_the_demo(j
         day = FIRST_NIGHT + timedelta(days=number)
         running = campaigns[(campaigns["starts_on"] <= day) & (campaigns["ends_on"] >= day)]
         assert list(running.index) == ["15", "18", "19", "20"]
+        assert running["priority"].is_unique
+        meant_for = {segment for audience in running["audience"] for segment in audience.split("|")}
+        assert meant_for == {"loyal", "regular", "at_risk", "lapsed", "new", "no_purchase"}
 
 
 def test_the_former_tools_history_ends_before_the_demo_and_holds_no_running_campaign(journey: Journey) -> None:

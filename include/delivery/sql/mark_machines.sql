@@ -9,21 +9,42 @@ with delivered as (
 ),
 
 clicks as (
-    select engagement_id, message_id, occurred_at, url
+    select
+        engagement_id,
+        message_id,
+        occurred_at,
+        array_agg(url) over (
+            partition by message_id
+            order by occurred_at
+            range between current row and make_interval(secs => :burst_seconds) following
+        ) as next_links
     from marketing.engagements
     where engagement_type = 'click' and message_id is not null and occurred_at < :as_of
 ),
 
+burst_starts as (
+    select
+        engagement_id,
+        message_id,
+        occurred_at,
+        case
+            when
+                cardinality(next_links) >= :burst_links
+                and (select count(distinct link) from unnest(next_links) as link) >= :burst_links
+                then occurred_at
+        end as began_at
+    from clicks
+),
+
 bursts as (
-    select opening.message_id, opening.occurred_at as began_at
-    from clicks as opening
-    inner join clicks as other
-        on
-            other.message_id = opening.message_id
-            and other.occurred_at >= opening.occurred_at
-            and other.occurred_at <= opening.occurred_at + make_interval(secs => :burst_seconds)
-    group by opening.engagement_id, opening.message_id, opening.occurred_at
-    having count(distinct other.url) >= :burst_links
+    select
+        engagement_id,
+        coalesce(
+            max(began_at) over (partition by message_id order by occurred_at)
+            >= occurred_at - make_interval(secs => :burst_seconds),
+            false
+        ) as in_burst
+    from burst_starts
 ),
 
 judged as (
@@ -35,18 +56,11 @@ judged as (
             <= greatest(message.sent_at, delivered.delivered_at) + make_interval(secs => :prompt_seconds),
             false
         )
-        or exists (
-            select
-            from bursts
-            where
-                engagement.engagement_type = 'click'
-                and bursts.message_id = engagement.message_id
-                and engagement.occurred_at >= bursts.began_at
-                and engagement.occurred_at <= bursts.began_at + make_interval(secs => :burst_seconds)
-        ) as is_machine
+        or coalesce(bursts.in_burst, false) as is_machine
     from marketing.engagements as engagement
     left join marketing.messages as message on message.message_id = engagement.message_id
     left join delivered on delivered.message_id = engagement.message_id
+    left join bursts on bursts.engagement_id = engagement.engagement_id
     where engagement.engagement_type in ('open', 'click') and engagement.occurred_at < :as_of
 )
 
