@@ -23,7 +23,7 @@ import pendulum
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, get_current_context, task
 from shared import DEFAULT_ARGS, Tag, marketing_asset, run_stage
 
-INSTANT = {"type": ["null", "string"], "format": "date-time"}
+INSTANT: dict[str, Any] = {"type": ["null", "string"], "format": "date-time"}
 
 
 @dag(
