@@ -10,7 +10,8 @@ Assumed, since the package has nothing of the kind, and marked ``generated`` or 
 
 - addresses: ``household-<id>@example.com`` for all, a push token for about 60%; consent to email by about 90%, to app
   push by about half of those with a token;
-- a campaign's terms: name, channels, audience, purpose, priority, items and cost per message;
+- a campaign's terms: name, channels, audience, purpose, priority, control share, items and cost per
+  message;
 - that a former tool sent the past campaigns by email, and the hour: one of 9 to 20 o'clock, by chance, on the
   campaign's first day. Campaigns still running when the demo begins are left out of this history: they start afresh
   here, with arms of their own.
@@ -44,6 +45,8 @@ EMAIL_CONSENT_SHARE = 0.9
 PUSH_CONSENT_SHARE = 0.5
 HISTORY_HOURS = range(9, 21)
 COST_PER_MESSAGE = 0.002
+CONTROL_SHARE = 0.5
+"""Large, since there are few households: equal arms show the smallest effect that can be seen at all."""
 AUDIENCES = {"Type A": "regular", "Type B": "at_risk|lapsed|new|no_purchase", "Type C": "loyal"}
 """Customer segments that each type of campaign is meant for."""
 PURCHASE_COLUMNS = [
@@ -176,6 +179,7 @@ class Journey:
                 "priority": real["start_date"].rank(method="dense").astype(int),
                 "items_per_message": 4,
                 "cost_per_message": COST_PER_MESSAGE,
+                "control_share": CONTROL_SHARE,
                 "campaign_type": kind,
                 "terms_assumed": True,
             }
