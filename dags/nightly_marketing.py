@@ -121,15 +121,12 @@ def nightly_marketing() -> None:
 
         return run_stage(compute_reports, business_date=business_date_of_run())
 
-    shards = train_recommender()
-    load_landing_files() >> check_data_quality() >> build_features() >> shards
-    (
-        generate_recommendations.expand(shard=shards)
-        >> publish_recommendations()
-        >> learn_send_times()
-        >> schedule_messages()
-        >> compute_reports()
-    )
+    features, shards, plan = build_features(), train_recommender(), schedule_messages()
+    load_landing_files() >> check_data_quality() >> features >> shards
+    generate_recommendations.expand(shard=shards) >> publish_recommendations() >> plan
+    # Hours need no recommendations: they are learned beside them.
+    features >> learn_send_times() >> plan
+    plan >> compute_reports()
 
 
 nightly_marketing()
