@@ -22,6 +22,14 @@ from include.settings import PROJECT_ROOT
 pytestmark = pytest.mark.e2e
 
 
+@pytest.fixture(autouse=True)
+def _hang_ups_are_heard() -> Iterator[None]:
+    """Under nohup the commands would inherit its deafness, and rightly stay up."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def layout(tmp_path: Path) -> Iterator[Layout]:
     layout = Layout.at(tmp_path / "state")
