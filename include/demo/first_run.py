@@ -180,5 +180,5 @@ def _say_report(layout: Layout, engine: Engine, local: LocalSettings, plan: Plan
     progress.text("Where to look:")
     progress.text(f"  the mails and pushes as they were sent   {layout.root / 'sinks'}")
     progress.text("  the tables                               psql of your choice with `make db-url`")
-    progress.text("  the Marketing page in Airflow            `make web`, then /marketing")
+    progress.text("  the Marketing page in Airflow            `make web`, then Marketing in the navigation")
     progress.text(f"  one more night                           make night DATE={last + timedelta(days=1)}")

@@ -103,7 +103,7 @@ def serve(layout: Layout, airflow: services.LocalAirflow, progress: Progress) ->
     """Say where the UI is and keep it up; returns at Ctrl-C or another signal, which is its normal end."""
     progress.text()
     progress.text(f"Airflow's web UI:    {airflow.url}")
-    progress.text(f"The Marketing page:  {airflow.url}/marketing")
+    progress.text(f"The Marketing page:  {airflow.url}/plugin/marketing")
     progress.text(f"User {ADMIN}, password {layout.admin_password()}  (kept in {layout.passwords})")
     progress.text("Nothing runs by the clock here; trigger runs in the UI or with `make night DATE=...`.")
     progress.text("Ctrl-C stops everything.")
