@@ -28,8 +28,8 @@ from include.local.services import LocalAirflow
 from include.settings import Settings
 
 SETTINGS_FILE = Path(__file__).parent / "settings.yaml"
-FIRST_NIGHT = date(2017, 11, 27)
-NIGHTS = 4
+FIRST_NIGHT = date(2017, 11, 28)
+NIGHTS = 3
 COMMAND = "make demo"
 
 

@@ -4,9 +4,9 @@ select
     customer_id,
     item_id,
     event_type,
-    cast(occurred_at at time zone current_setting('lamplighter.business_time_zone') as date) - date '1970-01-01'
+    cast(occurred_at at time zone (select current_setting('lamplighter.business_time_zone')) as date) - date '1970-01-01'
         as business_day
 from marketing.events
 where
-    occurred_at < cast(current_setting('lamplighter.end_of_day') as timestamptz)
+    occurred_at < (select cast(current_setting('lamplighter.end_of_day') as timestamptz))
     and item_id is not null

@@ -7,4 +7,4 @@ select
 from marketing.items
 left join marketing.item_features
     on items.item_id = item_features.item_id
-    and item_features.business_date = cast(current_setting('lamplighter.business_date') as date)
+    and item_features.business_date = (select cast(current_setting('lamplighter.business_date') as date))

@@ -4,6 +4,6 @@ select distinct events.customer_id, events.item_id
 from marketing.events
 inner join shard_customers using (customer_id)
 where
-    events.occurred_at < cast(current_setting('lamplighter.end_of_day') as timestamptz)
+    events.occurred_at < (select cast(current_setting('lamplighter.end_of_day') as timestamptz))
     and events.event_type in ('purchase', 'return')
     and events.item_id is not null
