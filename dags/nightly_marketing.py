@@ -24,7 +24,8 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
-from shared import BUSINESS_TIME_ZONE, DEFAULT_ARGS, Tag, business_date_of_run, marketing_asset, run_stage
+from airflow.sdk.exceptions import AirflowFailException
+from lamplighter_shared import BUSINESS_TIME_ZONE, DEFAULT_ARGS, Tag, business_date_of_run, marketing_asset, run_stage
 
 
 @dag(
@@ -61,16 +62,23 @@ def nightly_marketing() -> None:
         from include.settings import load_settings
 
         business_date = business_date_of_run()
-        loaded = run_stage(load_landing_files, business_date=business_date)
         end_of_day = start_of_day(business_date + timedelta(days=1), load_settings().business_time_zone)
-        return loaded | run_stage(process_engagements, as_of=end_of_day)
+        try:
+            loaded = run_stage(load_landing_files, business_date=business_date)
+        finally:
+            # One broken file must not keep the unsubscribes of the others from taking effect.
+            processed = run_stage(process_engagements, as_of=end_of_day)
+        return loaded | processed
 
-    @task(retries=0, outlets=[marketing_asset("quality_results")])
+    @task(outlets=[marketing_asset("quality_results")])
     def check_data_quality() -> dict[str, Any]:
-        """The gate: a critical failure ends the run here. Not retried, since the same data fail again."""
-        from include.quality import check_data_quality
+        """The gate: a critical failure ends the run here, without a retry, since the same data fail again."""
+        from include.quality import QualityGateFailed, check_data_quality
 
-        return run_stage(check_data_quality, business_date=business_date_of_run())
+        try:
+            return run_stage(check_data_quality, business_date=business_date_of_run())
+        except QualityGateFailed as failed:
+            raise AirflowFailException(str(failed)) from None
 
     @task(outlets=[marketing_asset("customer_features"), marketing_asset("item_features")])
     def build_features() -> dict[str, Any]:

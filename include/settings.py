@@ -41,7 +41,7 @@ TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class QualitySettings(_Section):
@@ -161,7 +161,12 @@ class Settings(BaseSettings):
     """All settings. Read once per process with ``load_settings()``."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        # An input may be a password, and errors go to terminals and task logs.
+        hide_input_in_errors=True,
     )
 
     database_url: SecretStr | None = None

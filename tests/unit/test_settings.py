@@ -74,6 +74,16 @@ def test_settings_cannot_be_changed() -> None:
         load_settings().recommender.factors = 1  # type: ignore[misc]  # what is under test
 
 
+def test_an_error_does_not_show_passwords(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMPLIGHTER_DATABASE_URL", "postgresql+psycopg2://user:hunter2@host/db")
+    monkeypatch.setenv("LAMPLIGHTER_DELIVERY__SMTP_PASSWORD", "hunter3")
+    settings_file.write_text("recomender: {}\ndelivery: {smtp_port: none, push_token: hunter4}\n")
+    with pytest.raises(ValidationError) as raised:
+        load_settings()
+    assert "recomender" in str(raised.value)
+    assert "hunter" not in str(raised.value)
+
+
 def test_a_password_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMPLIGHTER_DATABASE_URL", "postgresql+psycopg2://user:hunter2@host/db")
     assert "hunter2" not in repr(load_settings())
