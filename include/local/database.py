@@ -97,6 +97,6 @@ def metadata_url(layout: Layout) -> str:
 
 
 def migrate_to_newest(url: str) -> None:
-    engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
+    engine = create_engine(url, connect_args={"options": "-c timezone=UTC"}, hide_parameters=True)
     migrate(engine)
     engine.dispose()

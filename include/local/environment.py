@@ -48,8 +48,9 @@ class LocalSettings:
 
 
 def users_database_url() -> str | None:
-    """The database the user names; None: the embedded server's."""
-    return os.environ.get(DATABASE_VARIABLE) or None
+    """The database the user names, in the environment or in their settings file; None: the embedded server's."""
+    url = load_settings().database_url
+    return None if url is None else url.get_secret_value()
 
 
 def local_settings(layout: Layout, database_url: str, settings_file: Path | None = None) -> LocalSettings:
@@ -61,9 +62,11 @@ def local_settings(layout: Layout, database_url: str, settings_file: Path | None
     chosen = os.environ.get(SETTINGS_FILE_VARIABLE) or (
         str(settings_file) if settings_file else remembered_settings_file(layout)
     )
+    chosen = _absolute(chosen) if chosen else None
     loaded = _load(chosen)
     folders = {
-        name: str(layout.root / name) for name in ("landing", "artifacts") if name not in loaded.model_fields_set
+        name: _absolute(getattr(loaded, name)) if name in loaded.model_fields_set else str(layout.root / name)
+        for name in ("landing", "artifacts")
     }
     return LocalSettings(loaded.model_copy(update={"database_url": SecretStr(database_url), **folders}), chosen)
 
@@ -91,6 +94,11 @@ def remembered_settings_file(layout: Layout) -> str | None:
     if choice is None or choice["database"] != _database_mark():
         return None
     return str(PROJECT_ROOT / choice["settings"])
+
+
+def _absolute(folder: str) -> str:
+    """A path as this command's working directory means it, since Airflow's processes work in another; URLs stay."""
+    return folder if "://" in folder else str(Path(folder).resolve())
 
 
 def _database_mark() -> str:

@@ -9,7 +9,6 @@ from typing import Any, Self
 import httpx
 
 ADMIN = "admin"
-TERMINAL = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
 class AirflowError(RuntimeError):
@@ -31,10 +30,6 @@ class TaskRun:
     @property
     def name(self) -> str:
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in TERMINAL
 
 
 class AirflowClient:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.demo.first_run import SETTINGS_FILE
-from include.local.environment import airflow_environment, local_settings, remember_settings_file
+from include.local.environment import airflow_environment, local_settings, remember_settings_file, users_database_url
 from include.local.layout import Layout
 from include.settings import Settings
 
@@ -45,6 +45,28 @@ def test_what_the_user_sets_wins(layout: Layout, tmp_path: Path, monkeypatch: py
     local = local_settings(layout, URL, SETTINGS_FILE)
     assert local.settings.business_time_zone == "Europe/Berlin"
     assert (local.settings.landing, local.settings.artifacts) == ("s3://shop/landing", "s3://shop/artifacts")
+
+
+def test_the_database_of_the_settings_file_is_the_users(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("database_url: postgresql+psycopg2://me@db.example.com/mine\n")
+    monkeypatch.setenv("LAMPLIGHTER_SETTINGS", str(own))
+    assert users_database_url() == "postgresql+psycopg2://me@db.example.com/mine"
+
+
+def test_relative_folders_are_those_of_the_command(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("artifacts: models\n")
+    monkeypatch.setenv("LAMPLIGHTER_SETTINGS", "own.yaml")
+    monkeypatch.setenv("LAMPLIGHTER_LANDING", "my landing")
+    variables = local_settings(layout, URL).variables()
+    assert variables["LAMPLIGHTER_LANDING"] == str(tmp_path / "my landing")
+    assert variables["LAMPLIGHTER_ARTIFACTS"] == str(tmp_path / "models")
+    assert variables["LAMPLIGHTER_SETTINGS"] == str(tmp_path / "own.yaml")
 
 
 def test_a_task_loads_the_very_settings_of_the_command(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
