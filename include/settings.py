@@ -165,6 +165,8 @@ class Settings(BaseSettings):
         extra="forbid",
         env_prefix=ENVIRONMENT_PREFIX,
         env_nested_delimiter="__",
+        # An empty variable, as an unfilled line of .env gives, is one that is not set.
+        env_ignore_empty=True,
         # An input may be a password, and errors go to terminals and task logs.
         hide_input_in_errors=True,
     )

@@ -39,6 +39,9 @@ fi
 echo "Installing $(grep -c '^[a-z0-9].*==' requirements.txt) locked packages …"
 started=$SECONDS
 VIRTUAL_ENV=$venv "$uv" pip sync --quiet --system-certs --require-hashes --compile-bytecode requirements.txt
-"$venv/bin/python" -m compileall -q -j 0 dags include plugins || true
+if ! OPENBLAS_NUM_THREADS=1 "$venv/bin/python" -c 'import implicit.cpu.als'; then
+    echo "The recommender's library needs the system's OpenMP; on Debian and Ubuntu: apt-get install libgomp1" >&2
+    exit 1
+fi
 touch "$venv/.installed"
 echo "Installed in $((SECONDS - started)) s."

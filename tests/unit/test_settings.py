@@ -29,6 +29,14 @@ def test_file_then_environment(settings_file: Path, monkeypatch: pytest.MonkeyPa
     assert (settings.recommender.factors, settings.recommender.shards) == (32, 5)
 
 
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMPLIGHTER_DATABASE_URL", "")
+    monkeypatch.setenv("LAMPLIGHTER_DELIVERY__SMTP_USERNAME", "")
+    settings = load_settings()
+    assert settings.database_url is None
+    assert settings.delivery.smtp_username is None
+
+
 def test_empty_file_is_the_defaults(settings_file: Path) -> None:
     settings_file.write_text("")
     assert load_settings().recommender.factors > 0
