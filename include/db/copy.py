@@ -47,7 +47,8 @@ def copy_out(connection: Connection, query: str, dtypes: dict[str, str] | None =
     """Result of a constant ``query`` as a frame, several times faster than fetching rows.
 
     The query takes no parameters (COPY has none): pass dates and the like through a temporary table or
-    ``set_config``/``current_setting``. dtypes: as in ``pandas.read_csv``; ids should be "str".
+    ``set_config``/``current_setting``. dtypes: as in ``pandas.read_csv``; read ids as "str". With "category", pandas
+    guesses the type of the categories and reads the id 02 as the number 2; make them categories afterwards.
     """
     text = io.BytesIO()
     with _driver_connection(connection).cursor() as cursor:

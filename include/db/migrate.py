@@ -6,15 +6,16 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.schema import CreateSchema
 
 from include.db.engine import make_engine
+from include.db.locks import lock
 from include.db.tables import SCHEMA
 from include.settings import load_settings
 
-MIGRATION_LOCK = 4_052_017
-"""Advisory lock: two workers that start together migrate once."""
+LOCK_NAME = "lamplighter.migrate"
+"""Two workers that start together migrate once."""
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -27,7 +28,7 @@ def alembic_config(connection: Connection) -> Config:
 def migrate(engine: Engine) -> None:
     """Run all missing migrations in one transaction; does nothing on a current database."""
     with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        lock(connection, LOCK_NAME)
         connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
         command.upgrade(alembic_config(connection), "head")
 

@@ -42,6 +42,16 @@ metadata = MetaData(
 
 EVENT_TYPES = ("view", "search", "click", "add_to_cart", "purchase", "return", "rating")
 ENGAGEMENT_TYPES = ("delivered", "open", "click", "unsubscribe", "bounce", "complaint")
+SEGMENTS = ("new", "loyal", "regular", "at_risk", "lapsed", "no_purchase")
+"""Of customers; ``include/features`` tells the rule, a campaign's audience names them."""
+NEXT_PURCHASE = "next_purchase"
+"""What the customer is likely to buy next; what was bought before may come again."""
+DISCOVERY = "discovery"
+"""What the customer has never bought."""
+PURPOSES = (NEXT_PURCHASE, DISCOVERY)
+"""Of recommended lists; a campaign that names none takes the first."""
+EVERY_CAMPAIGN = "all"
+"""The campaign_id in reports of the global holdout against everybody else; so no campaign may have it."""
 MESSAGE_STATES = ("planned", "sending", "sent", "failed", "unknown", "expired", "cancelled")
 DECISIONS = (
     "scheduled",
@@ -200,6 +210,7 @@ engagements = Table(
     Column("user_agent", Text),
     Column("url", Text),
     Column("is_machine", Boolean, nullable=False, server_default="false"),
+    Column("address_hash", Text, comment="of the address a bounce speaks of, as in suppressions; set when first read"),
     Column("attributes", JSONB, nullable=False, server_default="{}"),
     *_provenance(),
     _one_of("engagement_type", ENGAGEMENT_TYPES),
@@ -394,6 +405,9 @@ messages = Table(
     Column("claimed_by", Text, comment="the delivery run that holds it"),
     _instant("claimed_at"),
     _instant("sent_at"),
+    Column(
+        "address_hash", Text, comment="of the address it was last claimed for, as in suppressions; null: never claimed"
+    ),
     Column("error", Text),
     Column("content", JSONB, nullable=False, comment='{"items": [{item_id, strategy, reason_item_id}], "template"}'),
     _money("cost", nullable=False, server_default="0"),
@@ -410,8 +424,11 @@ suppressions = Table(
     Column("address_hash", Text, primary_key=True, comment="sha256 of the normalised address; never the address"),
     Column("channel", Text, primary_key=True),
     Column("reason", Text, nullable=False),
-    _instant("since", nullable=False),
+    _instant("since", nullable=False, comment="when the ground for it occurred"),
+    _instant("released_at", comment="an operator's release: only a ground later than this suppresses again"),
 )
+"""By the hashes of the view ``addresses`` (customer_id, channel, address, address_hash), which alone says what an
+address is and how it is hashed."""
 
 # --- reporting ---------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class Outcome:
     address_is_dead: bool = False
     """The receiver says there is no such address: a hard bounce."""
     channel_is_down: bool = False
-    """The fault is the channel's: trying the next message now is pointless."""
+    """The fault is the channel's: a ``retry`` then costs no attempt, and trying the next message now is pointless."""
 
 
 class Channel(Protocol):

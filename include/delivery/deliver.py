@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,8 @@ from include.delivery.rendering import TEMPLATES, Renderer, TemplateProblem
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,23 @@ def deliver_due_messages(
     as_of: datetime,
     since: datetime | None,
     worker: str,
+    clock: Clock | None = None,
     templates: Path = TEMPLATES,
 ) -> DeliverySummary:
-    """Send each planned message with send_at ≤ ``as_of`` < not_after, once, by its channel.
+    """Send each planned message with send_at ≤ now < not_after, once, by its channel.
 
-    as_of: the instant to act at, with offset; it becomes ``sent_at`` and the mail's Date.
+    as_of: the instant to act at, with offset: it is now, from the first message to the last.
     since: replay the clock: act at ``since``, at every full hour after it and at ``as_of``, as if each were now.
+    clock: of a live run, which lasts: now, with offset, read at each message's turn. A message is sent or expires by
+    that reading, and it becomes ``sent_at`` and the mail's Date.
     worker: a name no other run has at the same time; a retry of a killed run may use it again.
-    Raises RuntimeError when a run of that name is still at work. Any number of runs may work side by side.
+    Raises RuntimeError when a run of that name is still at work, ValueError for instants without offset and for a
+    replay with a clock. Any number of runs may work side by side.
     See ``outbox`` for how a message is never sent twice.
     """
     instants = acting_instants(since, as_of)
+    if since is not None and clock is not None:
+        raise ValueError(f"a replay since {since} steps through instants of its own: give it no clock")
     renderer = Renderer(settings, templates)
     channels: dict[str, Channel] = {
         "email": EmailChannel(settings.delivery, renderer),
@@ -87,8 +95,9 @@ def deliver_due_messages(
     with open_outbox(engine, worker) as outbox:
         orphans_unknown, orphans_put_back = outbox.settle_orphans()
         for instant in instants:
-            counts["expired"] += outbox.expire(instant)
-            _deliver_at(outbox, channels, settings, instant, counts)
+            now = _stopped_at(instant) if clock is None else _in_utc(clock)
+            counts["expired"] += outbox.expire(now())
+            _deliver_at(outbox, channels, settings, now, counts)
     return DeliverySummary(
         worker=worker,
         as_of=instants[-1].isoformat(),
@@ -103,25 +112,39 @@ def deliver_due_messages(
     )
 
 
+def _stopped_at(instant: datetime) -> Clock:
+    return lambda: instant
+
+
+def _in_utc(clock: Clock) -> Clock:
+    def read() -> datetime:
+        now = clock()
+        if now.utcoffset() is None:
+            raise ValueError(f"the clock says {now}, without UTC offset: give one that knows its zone")
+        return now.astimezone(UTC)
+
+    return read
+
+
 def _deliver_at(
-    outbox: Outbox, channels: Mapping[str, Channel], settings: Settings, as_of: datetime, counts: Counter[str]
+    outbox: Outbox, channels: Mapping[str, Channel], settings: Settings, now: Clock, counts: Counter[str]
 ) -> None:
-    """Claim and send until nothing more is due at ``as_of`` on a channel that works."""
+    """Claim and send until nothing more is due on a channel that works."""
     working = dict(channels)
     postponed: list[str] = []
     while working:
         batch = outbox.claim(
-            as_of, channels=list(working), postponed=postponed, batch_size=settings.delivery.batch_size
+            now(), channels=list(working), postponed=postponed, batch_size=settings.delivery.batch_size
         )
         if not batch.messages and not batch.cancelled:
             break
         counts["cancelled"] += batch.cancelled
         try:
-            _send_batch(outbox, batch, working, settings, as_of, counts, postponed)
+            _send_batch(outbox, batch, working, settings, now, counts, postponed)
         finally:
             for channel in channels.values():
                 channel.close()
-        logger.info("Delivery at %s: %s sent so far", as_of.isoformat(), counts["sent"])
+        logger.info("Delivery at %s: %s sent so far", now().isoformat(), counts["sent"])
 
 
 def _send_batch(
@@ -129,28 +152,34 @@ def _send_batch(
     batch: Batch,
     working: dict[str, Channel],
     settings: Settings,
-    as_of: datetime,
+    now: Clock,
     counts: Counter[str],
     postponed: list[str],
 ) -> None:
     """Send ``batch`` in its order; takes channels that turn out to be down off ``working``."""
     for message in batch.messages:
+        at = now()
         channel = working.get(message.channel)
+        if at >= message.not_after:
+            error = f"its last permitted instant had passed when its turn came at {at.isoformat()}"
+            outbox.record(message, "expired", error=error, attempted=False)
+            counts["expired"] += 1
+            continue
         if channel is None:
-            error = f"{message.channel} could not be reached at {as_of.isoformat()}; waiting for the next run"
+            error = f"{message.channel} could not be reached at {at.isoformat()}; waiting for the next run"
             outbox.record(message, "planned", error=error, attempted=False)
             counts["planned"] += 1
             continue
         try:
-            outcome = channel.send(message, batch.items, as_of=as_of)
+            outcome = channel.send(message, batch.items, as_of=at)
         except TemplateProblem as problem:
             outcome = Outcome("failed", str(problem))
-        state = _record(outbox, message, outcome, settings.delivery.maximum_attempts, as_of)
+        state = _record(outbox, message, outcome, settings.delivery.maximum_attempts, at)
         counts[state] += 1
         if state == "planned":
             postponed.append(message.message_id)
         if outcome.channel_is_down:
-            logger.error("Channel %s is down at %s: %s", message.channel, as_of.isoformat(), outcome.error)
+            logger.error("Channel %s is down at %s: %s", message.channel, at.isoformat(), outcome.error)
             del working[message.channel]
 
 
@@ -158,8 +187,8 @@ def _record(outbox: Outbox, message: ClaimedMessage, outcome: Outcome, maximum_a
     """Commit ``outcome`` and return the message's new state."""
     state, error = outcome.kind, outcome.error
     if outcome.kind == "retry":
-        if message.attempts < maximum_attempts:
-            outbox.record(message, "planned", error=error)
+        if outcome.channel_is_down or message.attempts < maximum_attempts:
+            outbox.record(message, "planned", error=error, attempted=not outcome.channel_is_down)
             return "planned"
         state, error = "failed", f"gave up after {message.attempts} attempts: {error}"
     if state != "sent":

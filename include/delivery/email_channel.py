@@ -18,6 +18,7 @@ from include.delivery.rendering import Renderer
 from include.settings import DeliverySettings
 
 SERVICE_CLOSING = 421
+AUTHENTICATION_REQUIRED = 530
 DEAD_MAILBOX_CODES = frozenset({550, 551, 553})
 ENHANCED_CODE = re.compile(r"\s*5\.(\d{1,3})\.(\d{1,3})\b")
 SENDERS_FAULT = frozenset({"7", "8"})
@@ -39,6 +40,14 @@ def is_dead_mailbox(code: int, reply: str) -> bool:
     return code in DEAD_MAILBOX_CODES
 
 
+class _ConnectionLost(Exception):
+    """The connection ended before any data went out."""
+
+    def __init__(self, *, recipient_was_named: bool) -> None:
+        super().__init__()
+        self.recipient_was_named = recipient_was_named
+
+
 class EmailChannel:
     """Sends by SMTP as the delivery settings say."""
 
@@ -57,10 +66,15 @@ class EmailChannel:
         except ValueError as error:
             return Outcome("failed", without_address(f"mail cannot be composed: {error}", message.address))
         reused = self._connection is not None
-        outcome = self._try(message.address, mail)
-        if outcome is None and reused:
-            outcome = self._try(message.address, mail)
-        return outcome or Outcome("retry", "the SMTP server ended the connection before the message was handed over")
+        try:
+            return self._try(message.address, mail)
+        except _ConnectionLost as lost:
+            if not reused:
+                return _lost(lost)
+        try:
+            return self._try(message.address, mail)
+        except _ConnectionLost as lost:
+            return _lost(lost)
 
     def close(self) -> None:
         if self._connection is None:
@@ -71,8 +85,8 @@ class EmailChannel:
             self._connection.close()
         self._connection = None
 
-    def _try(self, recipient: str, mail: bytes) -> Outcome | None:
-        """One attempt on the open connection or a new one; None when it was lost before any data."""
+    def _try(self, recipient: str, mail: bytes) -> Outcome:
+        """One attempt on the open connection or a new one; raises _ConnectionLost when it ended before any data."""
         try:
             connection = self._connection or self._connect()
         except (smtplib.SMTPException, OSError) as error:
@@ -80,14 +94,19 @@ class EmailChannel:
             text = f"no SMTP session with {where} (delivery.smtp_*): {type(error).__name__}: {error}"
             return Outcome("retry", without_address(text, recipient), channel_is_down=True)
         self._connection = connection
+        named = False
         try:
-            refusal = self._open_envelope(connection, recipient)
-        except smtplib.SMTPNotSupportedError:
+            refusal = self._name_sender(connection, recipient)
+            if refusal is None:
+                named = True
+                refusal = self._name_recipient(connection, recipient)
+        except (smtplib.SMTPNotSupportedError, UnicodeEncodeError):
+            # The latter from a server without any extensions (HELO).
             self._reset(connection)
             return Outcome("failed", "the SMTP server takes no addresses beyond ASCII (SMTPUTF8)")
-        except (smtplib.SMTPException, OSError):
+        except (smtplib.SMTPException, OSError) as error:
             self._drop()
-            return None
+            raise _ConnectionLost(recipient_was_named=named) from error
         if refusal is not None:
             self._reset(connection)
             return refusal
@@ -115,12 +134,16 @@ class EmailChannel:
             raise
         return connection
 
-    def _open_envelope(self, connection: smtplib.SMTP, recipient: str) -> Outcome | None:
-        """MAIL FROM, RCPT TO and DATA up to the server's go-ahead; the outcome if it refuses."""
+    def _name_sender(self, connection: smtplib.SMTP, recipient: str) -> Outcome | None:
+        """MAIL FROM; the outcome if it is refused. Nothing here is the message's own but the options."""
         options = () if recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")
         code, reply = connection.mail(self._sender, options)
         if code != 250:
-            return self._refused("MAIL FROM", code, reply, recipient)
+            return self._refused("MAIL FROM", code, reply, recipient, channel_is_down=not options)
+        return None
+
+    def _name_recipient(self, connection: smtplib.SMTP, recipient: str) -> Outcome | None:
+        """RCPT TO, and DATA up to the server's go-ahead; the outcome if it refuses."""
         code, reply = connection.rcpt(recipient)
         if code not in {250, 251}:
             dead = 500 <= code < 600 and is_dead_mailbox(code, reply.decode(errors="replace"))
@@ -153,11 +176,20 @@ class EmailChannel:
             return Outcome("retry", f"SMTP {code}: the server is closing")
 
     def _refused(
-        self, stage: str, code: int, reply: bytes, recipient: str, *, address_is_dead: bool = False
+        self,
+        stage: str,
+        code: int,
+        reply: bytes,
+        recipient: str,
+        *,
+        address_is_dead: bool = False,
+        channel_is_down: bool = False,
     ) -> Outcome:
         if code == SERVICE_CLOSING or code < 0:
             raise smtplib.SMTPServerDisconnected(f"{stage}: {code}")
         text = without_address(f"SMTP {code} to {stage}: {reply.decode(errors='replace')}", recipient)
+        if channel_is_down or code == AUTHENTICATION_REQUIRED:
+            return Outcome("retry", f"{text} (delivery.sender, delivery.smtp_*)", channel_is_down=True)
         return Outcome("retry" if code < 500 else "failed", text, address_is_dead=address_is_dead)
 
     def _reset(self, connection: smtplib.SMTP) -> None:
@@ -173,3 +205,9 @@ class EmailChannel:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _lost(lost: _ConnectionLost) -> Outcome:
+    """A server that leaves before it heard of any recipient would leave at the next message too."""
+    text = "the SMTP server ended the connection before the message was handed over"
+    return Outcome("retry", text, channel_is_down=not lost.recipient_was_named)

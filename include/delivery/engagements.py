@@ -7,16 +7,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
+from include.db.locks import lock
+from include.db.sql import statement
 from include.delivery.machines import BURST_LINKS, BURST_SECONDS, MACHINE_AGENTS, PROMPT_SECONDS
-from include.delivery.outbox import statement
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-ENGAGEMENTS_LOCK = 4_052_018
-"""Advisory lock: the nightly round and the delivery DAG both read engagements, one after the other."""
+LOCK_NAME = "lamplighter.delivery.engagements"
+"""The nightly round and the delivery DAG both read engagements, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,18 @@ def process_engagements(engine: Engine, settings: Settings, *, as_of: datetime) 
     """Resolve, mark and suppress by all engagements with occurred_at < ``as_of``, in one transaction.
 
     A bounce is hard unless its ``attributes`` say ``{"bounce_type": "soft"}``. A suppression begins when its cause
-    occurred. Its address is the one the customer has now. Raises ValueError for an ``as_of`` without offset.
+    occurred. A bounce closes the address its message went to; an unsubscribe or complaint closes that one and the one
+    the customer has now. An operator reopens an address by ``suppressions.released_at``: only what occurs later closes
+    it again; a row deleted instead comes back. Raises ValueError for an ``as_of`` without offset.
     """
     if as_of.utcoffset() is None:
         raise ValueError(f"as_of {as_of} has no UTC offset: write for example 2017-11-30T09:00:00+00:00")
     with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": ENGAGEMENTS_LOCK})
-        resolved = connection.execute(statement("resolve_messages"), {"as_of": as_of}).rowcount
+        lock(connection, LOCK_NAME)
+        resolved = connection.execute(statement(__file__, "resolve_messages"), {"as_of": as_of}).rowcount
         marks = Counter(
             connection.execute(
-                statement("mark_machines"),
+                statement(__file__, "mark_machines"),
                 {
                     "as_of": as_of,
                     "agents": list(MACHINE_AGENTS),
@@ -60,11 +63,13 @@ def process_engagements(engine: Engine, settings: Settings, *, as_of: datetime) 
         )
         reasons = Counter(
             connection.execute(
-                statement("suppress_reacting_addresses"),
+                statement(__file__, "suppress_reacting_addresses"),
                 {"as_of": as_of, "soft_bounces": settings.delivery.soft_bounces_before_suppression},
             ).scalars()
         )
-        unresolved = connection.execute(statement("count_unresolved_engagements"), {"as_of": as_of}).scalar_one()
+        unresolved = connection.execute(
+            statement(__file__, "count_unresolved_engagements"), {"as_of": as_of}
+        ).scalar_one()
     if unresolved:
         logger.warning(
             "%s engagements belong to no known message; look at marketing.engagements.message_id", unresolved

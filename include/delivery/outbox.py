@@ -20,27 +20,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from psycopg2 import errors
-from sqlalchemy import Connection, Engine, TextClause, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
+
+from include.db.locks import lock_session
+from include.db.sql import statement
 
 logger = logging.getLogger(__name__)
 
 LOCK_WAIT = "5s"
 """How long a run waits for its own name; another run looks after orphans for milliseconds."""
 
+WORKER_LOCK = "lamplighter.delivery.worker."
+"""Before a worker's name, the name of the lock it holds."""
+
 ORPHANED = (
     "The outcome is unknown: the delivery run stopped between handing this message over and recording the answer. "
     "Look it up at the provider by its message id; it is not sent again unless you set it back to 'planned'. Run: "
 )
-
-
-def statement(name: str) -> TextClause:
-    """The statement of this room's ``sql/<name>.sql``."""
-    return text((Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class ClaimedMessage:
     channel: str
     business_date: date
     send_at: datetime
+    not_after: datetime
     attempts: int
     """This attempt included."""
     content: dict[str, Any]
@@ -80,11 +81,15 @@ class Outbox:
     def settle_orphans(self) -> tuple[int, int]:
         """Close what dead workers left in ``sending``: (now unknown, back to planned)."""
         with self._connection.begin():
-            gone = list(self._connection.execute(statement("find_orphaned_workers")).scalars())
+            gone = list(
+                self._connection.execute(
+                    statement(__file__, "find_orphaned_workers"), {"worker_lock": WORKER_LOCK}
+                ).scalars()
+            )
             if not gone:
                 return 0, 0
             settled = self._connection.execute(
-                statement("settle_orphaned_messages"), {"workers": gone, "error": ORPHANED}
+                statement(__file__, "settle_orphaned_messages"), {"workers": gone, "error": ORPHANED}
             ).all()
         unknown = [row.message_id for row in settled if row.state == "unknown"]
         logger.warning(
@@ -98,7 +103,7 @@ class Outbox:
     def expire(self, as_of: datetime) -> int:
         """Mark what is planned and past its ``not_after`` at ``as_of``; returns messages."""
         with self._connection.begin():
-            return self._connection.execute(statement("expire_messages"), {"as_of": as_of}).rowcount
+            return self._connection.execute(statement(__file__, "expire_messages"), {"as_of": as_of}).rowcount
 
     def claim(self, as_of: datetime, *, channels: Sequence[str], postponed: Sequence[str], batch_size: int) -> Batch:
         """Take up to ``batch_size`` messages due at ``as_of`` and commit them as ``sending``.
@@ -107,7 +112,7 @@ class Outbox:
         """
         with self._connection.begin():
             rows = self._connection.execute(
-                statement("claim_due_messages"),
+                statement(__file__, "claim_due_messages"),
                 {
                     "as_of": as_of,
                     "channels": list(channels),
@@ -124,6 +129,7 @@ class Outbox:
                     channel=row.channel,
                     business_date=row.business_date,
                     send_at=row.send_at,
+                    not_after=row.not_after,
                     attempts=row.attempts,
                     content=row.content,
                     address=row.address,
@@ -168,12 +174,12 @@ class Outbox:
     ) -> None:
         """Commit what became of ``message``; with ``suppress_since``, also that its address is not to be used again.
 
-        attempted: false for a message put back without a try, which then costs it no attempt.
+        attempted: false for a message that was not at fault, or not tried at all; then it costs it no attempt.
         Raises RuntimeError when the message is no longer this run's.
         """
         with self._connection.begin():
             recorded = self._connection.execute(
-                statement("record_outcome"),
+                statement(__file__, "record_outcome"),
                 {
                     "message_id": message.message_id,
                     "worker": self._worker,
@@ -185,7 +191,7 @@ class Outbox:
             ).rowcount
             if suppress_since is not None:
                 self._connection.execute(
-                    statement("suppress_address"),
+                    statement(__file__, "suppress_address"),
                     {
                         "address_hash": message.address_hash,
                         "channel": message.channel,
@@ -213,7 +219,7 @@ def open_outbox(engine: Engine, worker: str) -> Iterator[Outbox]:
         try:
             with connection.begin():
                 connection.execute(text("select set_config('lock_timeout', :wait, true)"), {"wait": LOCK_WAIT})
-                connection.execute(text("select pg_advisory_lock(hashtextextended(:worker, 0))"), {"worker": worker})
+                lock_session(connection, WORKER_LOCK + worker)
         except OperationalError as error:
             if isinstance(error.orig, errors.LockNotAvailable):
                 raise RuntimeError(

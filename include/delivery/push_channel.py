@@ -1,7 +1,8 @@
 """App push over HTTP: one JSON POST per message to the push gateway of the settings.
 
 The gateway answers 2xx (taken), 410, or 404 with the word "unregistered" in its body (no such token), 429 or 503 (not
-now). It gets an ``Idempotency-Key`` with the message id. A bare 404 is rather a wrong URL: no token is given up for it.
+now; with a Retry-After: nothing now). It gets an ``Idempotency-Key`` with the message id. A bare 404 or a redirect is
+rather a wrong URL, a 401 a wrong token: no message is given up for these, the channel waits for its settings.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ NOTHING_SENT = (
 """Raised before the request left the house."""
 NOT_NOW = frozenset({408, 425, 429, 503})
 NOT_ALLOWED = frozenset({401, 403, 407})
+NOT_THE_GATEWAY = frozenset({404, 405})
 
 
 class PushChannel:
@@ -86,11 +88,13 @@ def _outcome_of(response: httpx.Response, token: str) -> Outcome:
     if response.is_success:
         return Outcome("sent")
     if code in NOT_NOW:
-        return Outcome("retry", text)
+        return Outcome("retry", text, channel_is_down="Retry-After" in response.headers)
     if code in NOT_ALLOWED:
         return Outcome("retry", f"{text} (delivery.push_token)", channel_is_down=True)
     if code == httpx.codes.GONE or (code == httpx.codes.NOT_FOUND and "unregistered" in response.text.lower()):
         return Outcome("failed", text, address_is_dead=True)
+    if code in NOT_THE_GATEWAY or response.is_redirect:
+        return Outcome("retry", f"{text} (delivery.push_url)", channel_is_down=True)
     if code >= 500:
         # The gateway may have passed it on before it stumbled.
         return Outcome("unknown", text)

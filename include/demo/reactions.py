@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +22,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine, text
 
+from include.db.sql import statement
 from include.demo.chance import generator, share_of
 
 TIME_ZONE = "America/New_York"
@@ -129,11 +129,10 @@ def history_reactions(message_history: pd.DataFrame) -> pd.DataFrame:
 
 def sent_messages(engine: Engine, send_date: date) -> list[Sent]:
     """The messages sent on ``send_date``, in order of their ids."""
-    statement = text((Path(__file__).parent / "sent_messages.sql").read_text())
     with engine.begin() as connection:
         # Filled a moment ago: planned by what was known of them before, the query takes a hundred times as long.
         connection.execute(text("analyze marketing.messages, marketing.customer_features"))
-        rows = connection.execute(statement, {"send_date": send_date}).all()
+        rows = connection.execute(statement(__file__, "sent_messages"), {"send_date": send_date}).all()
     return [
         Sent(
             row.message_id, row.campaign_id, row.customer_id, row.channel, row.sent_at, row.fit,

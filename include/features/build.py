@@ -11,18 +11,17 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, select, text
 
 from include.business_time import day_bounds
+from include.db.locks import lock
+from include.db.sql import statement
 from include.db.tables import EVENT_TYPES, customer_features, interactions, item_features
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-SQL_DIRECTORY = Path(__file__).parent / "sql"
 
 # A customer's segment is the first of these that holds. Days are business days. The interval is the mean number of days
 # between the customer's own purchase days in the profile window; USUAL_INTERVAL_DAYS with fewer than two of them.
@@ -51,7 +50,7 @@ HIGH_PRICE_ABOVE = 0.55
 WORK_MEMORY = "128MB"
 """Postgres' work_mem for this stage; the sort of a million events fits."""
 
-LOCK_NAME = "lamplighter.build_features"
+LOCK_NAME = "lamplighter.features"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def build_features(engine: Engine, settings: Settings, *, business_date: date) -
     """
     parameters = _parameters(settings, business_date)
     with engine.begin() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(LOCK_NAME, 0))))
+        lock(connection, LOCK_NAME)
         connection.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
         _run(connection, "create_staging_tables", {})
         _run(connection, "stage_customers", parameters)
@@ -176,8 +175,7 @@ def _warn_of_replaced_zones(connection: Connection, settings: Settings) -> None:
 def _run(connection: Connection, name: str, parameters: dict[str, Any]) -> int:
     """Run ``sql/<name>.sql``; rows written."""
     started = time.perf_counter()
-    statement = text((SQL_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8"))
-    rows = connection.execute(statement, parameters).rowcount
+    rows = connection.execute(statement(__file__, name), parameters).rowcount
     if parameters:
         logger.info("%s: %d rows in %.3gs", name, rows, time.perf_counter() - started)
     return rows

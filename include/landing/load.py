@@ -13,8 +13,9 @@ from datetime import date
 from typing import Any, BinaryIO, cast
 
 import pyarrow
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
+from include.db.locks import lock
 from include.db.tables import LANDING_TABLES, landing_files, quarantined_rows
 from include.landing.batches import Content, LandingFileError
 from include.landing.discovery import LandingFile, find_landing_files, sha256_of
@@ -25,6 +26,7 @@ from include.landing.merging import (
     quarantine_unreadable,
     set_work_memory,
 )
+from include.landing.ownership import RELEASED, note_owned_keys, release_overridden_files
 from include.landing.read_csv import read_csv
 from include.landing.read_jsonl import read_jsonl
 from include.landing.read_parquet import read_parquet
@@ -34,8 +36,8 @@ from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LANDING_LOCK = 4_052_018
-"""Advisory lock: two runs never load at the same time."""
+LOCK_NAME = "lamplighter.landing"
+"""Two runs never load at the same time."""
 
 UNREADABLE_FILE = (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError)
 """What the readers raise on a truncated or foreign file; gzip's BadGzipFile is an OSError."""
@@ -66,6 +68,10 @@ def load_landing_files(
     A file is known by its path and sha256. A changed one replaces its own rows and its own quarantined rows; one that
     is gone leaves its rows. Of two files with the same key the later by (folder date, path) counts; a row is replaced
     whole. Each row is accepted or quarantined with its reasons; of rows with one key in one file the last is accepted.
+    When a changed file gives a key no more, the earlier files that may have it are loaded once more: the tables are
+    always what a first load of the files as they are now would make of them.
+
+    Every load of a file gives it a new ``file_id``, the largest so far: what came in later has the larger number.
 
     tables: only these, in the same order. Raises ValueError on an unknown name, and LandingFileError when a file could
     not be read as a whole: only after all others are loaded, naming each such file; their former rows stay.
@@ -74,30 +80,37 @@ def load_landing_files(
     unknown = sorted(set(chosen) - set(LANDING_TABLES))
     if unknown:
         raise ValueError(f"no landing tables {', '.join(unknown)}; there are {', '.join(LANDING_TABLES)}")
-    unchanged, broken = 0, []
-    loaded: list[tuple[LandingFile, _Loaded]] = []
-    with engine.connect() as connection:
-        known = {
-            row.file: row.sha256 for row in connection.execute(select(landing_files.c.file, landing_files.c.sha256))
-        }
-    for file in find_landing_files(settings.landing, business_date, chosen):
-        try:
-            digest = sha256_of(file)
-            result = None if known.get(file.path) == digest else _load_if_changed(engine, file, digest)
-        except LandingFileError as error:
-            broken.append(f"{file.path}: {error}")
-            logger.error("Landing file %s: %s", file.path, error)
-            continue
-        if result is None:
-            unchanged += 1
-        else:
-            loaded.append((file, result))
+    files = find_landing_files(settings.landing, business_date, chosen)
+    loaded: dict[str, tuple[LandingFile, _Loaded]] = {}
+    broken: dict[str, LandingFileError] = {}
+    known = _known_digests(engine)
+    pending = files
+    while pending:
+        for file in pending:
+            try:
+                digest = sha256_of(file)
+                result = None if known.get(file.path) == digest else _load_if_changed(engine, file, digest)
+            except LandingFileError as error:
+                broken[file.path] = error
+                logger.error("Landing file %s: %s", file.path, error)
+                continue
+            if result is not None:
+                loaded[file.path] = (file, result)
+        known = _known_digests(engine)
+        pending = [file for file in files if known.get(file.path) == RELEASED and file.path not in broken]
     if broken:
+        reasons = " | ".join(f"{path}: {error}" for path, error in broken.items())
         raise LandingFileError(
-            f"{len(broken)} landing file(s) cannot be read, their earlier rows stay: {' | '.join(broken)}. "
+            f"{len(broken)} landing file(s) cannot be read, their earlier rows stay: {reasons}. "
             "Write the file again under the same name, or move it out of the landing folder."
         )
-    return _summary(loaded, unchanged)
+    return _summary(list(loaded.values()), len(files) - len(loaded))
+
+
+def _known_digests(engine: Engine) -> dict[str, str]:
+    with engine.connect() as connection:
+        rows = connection.execute(select(landing_files.c.file, landing_files.c.sha256))
+        return {row.file: row.sha256 for row in rows}
 
 
 def _summary(loaded: list[tuple[LandingFile, _Loaded]], unchanged: int) -> LandingSummary:
@@ -117,14 +130,17 @@ def _load_if_changed(engine: Engine, file: LandingFile, digest: str) -> _Loaded 
     """Load the file in one transaction; None when another run has loaded just this content meanwhile."""
     started = time.monotonic()
     with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LANDING_LOCK})
+        lock(connection, LOCK_NAME)
         known = connection.execute(
             select(landing_files.c.file_id, landing_files.c.sha256).where(landing_files.c.file == file.path)
         ).one_or_none()
         if known is not None and known.sha256 == digest:
             return None
+        owned = None if known is None else note_owned_keys(connection, file, known.file_id)
         file_id = _register(connection, file, digest, None if known is None else known.file_id)
         loaded = _load(connection, file, file_id)
+        # In the same transaction, so that a run which is killed here leaves the rest to the next.
+        released = 0 if owned is None else release_overridden_files(connection, file, owned)
         connection.execute(
             update(landing_files)
             .where(landing_files.c.file_id == file_id)
@@ -137,12 +153,24 @@ def _load_if_changed(engine: Engine, file: LandingFile, digest: str) -> _Loaded 
         f"{loaded.quarantined:,}",
         time.monotonic() - started,
     )
+    if released:
+        logger.warning(
+            "Landing file %s no longer has rows it had: loading %d earlier files of %s again, whose rows may count now",
+            file.path,
+            released,
+            file.table_name,
+        )
     return loaded
 
 
-def _register(connection: Connection, file: LandingFile, digest: str, file_id: int | None) -> int:
-    """The file's id, its former rows deleted."""
+def _register(connection: Connection, file: LandingFile, digest: str, former_id: int | None) -> int:
+    """The file's new id, the largest so far; the rows it had under its former one are deleted.
+
+    Counted on under the lock, not drawn from the sequence, which a load that is killed leaves with a gap.
+    """
+    file_id: int = connection.execute(select(func.coalesce(func.max(landing_files.c.file_id), 0) + 1)).scalar_one()
     facts: dict[str, Any] = {
+        "file_id": file_id,
         "table_name": file.table_name,
         "business_date": file.business_date,
         "file": file.path,
@@ -151,11 +179,10 @@ def _register(connection: Connection, file: LandingFile, digest: str, file_id: i
         "rows_accepted": 0,
         "rows_quarantined": 0,
     }
-    if file_id is None:
-        return connection.execute(insert(landing_files).values(facts).returning(landing_files.c.file_id)).scalar_one()
-    connection.execute(update(landing_files).where(landing_files.c.file_id == file_id).values(facts))
-    for table in (LANDING_TABLES[file.table_name], quarantined_rows):
-        connection.execute(delete(table).where(table.c.file_id == file_id))
+    if former_id is not None:
+        for table in (LANDING_TABLES[file.table_name], quarantined_rows, landing_files):
+            connection.execute(delete(table).where(table.c.file_id == former_id))
+    connection.execute(insert(landing_files).values(facts))
     return file_id
 
 

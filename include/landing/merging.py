@@ -18,7 +18,6 @@ from sqlalchemy import (
     literal,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -28,7 +27,9 @@ from sqlalchemy.types import Text
 from include.db.tables import PROVENANCE_COLUMNS, landing_files, quarantined_rows
 from include.landing.batches import ROW_NUMBER, UnreadableRow
 from include.landing.discovery import LandingFile
-from include.landing.rules import Expression, Rules, refusal
+from include.landing.kinds import Expression
+from include.landing.ownership import later_than
+from include.landing.rules import Rules, refusal
 from include.landing.staging import Staging
 
 _PAIRS_PER_CALL = 40
@@ -146,10 +147,7 @@ def _fill(connection: Connection, table: Table, statement: Insert) -> None:
 
 
 def _later_files(connection: Connection, file: LandingFile) -> list[int]:
-    place = tuple_(landing_files.c.business_date, landing_files.c.file.collate("C"))
-    later = place > tuple_(literal(file.business_date), literal(file.path).collate("C"))
-    query = select(landing_files.c.file_id).where(landing_files.c.table_name == file.table_name, later)
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(select(landing_files.c.file_id).where(later_than(file))).scalars())
 
 
 def _move_refused(connection: Connection, file: LandingFile, file_id: int, rules: Rules, staging: Staging) -> int:

@@ -9,44 +9,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import available_timezones
 
-from sqlalchemy import Column, ColumnElement, Numeric, Table, and_, case, cast, false, func, literal, not_, or_, select
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import Text, TypeEngine
+from sqlalchemy import Column, Numeric, Table, and_, case, cast, false, func, literal, not_, or_
 
 from include.db import tables
-from include.settings import CHANNELS
+from include.landing.kinds import (
+    AMOUNT,
+    CHANNEL,
+    CHANNEL_LIST,
+    DATE,
+    FLAG,
+    ID,
+    INSTANT,
+    OBJECT,
+    QUANTITY,
+    SHARE,
+    TEXT,
+    WHOLE_NUMBER,
+    WORDS,
+    ZONE,
+    Expression,
+    Kind,
+    is_positive,
+    one_of,
+)
 
-Expression = ColumnElement[Any]
-
-PURPOSES = ("next_purchase", "discovery")
 ARMS = ("treated", "control")
-
-_INSTANT_SHAPES = [
-    f"--{separator}{time}{zone}"
-    for separator in ("T", " ")
-    for time in (":", "::", "::.")
-    for zone in ("Z", "z", "+", "-", "+:", "-:")
-]
-"""What is left of an ISO 8601 instant with an offset when its digits are taken out."""
-_DIGITS = "0123456789"
-_DATE = r"^\d{4}-\d\d-\d\d([T ]00:00(:00(\.0+)?)?)?$"
-_WHOLE_NUMBER = r"^[+-]?\d+(\.0+)?$"
 _SHOWN_CHARACTERS = 80
 
-
-@dataclass(frozen=True)
-class Kind:
-    """How a column's text is read."""
-
-    reason: str
-    """Completes "price 'abc' ..."."""
-    valid: Callable[[Expression, TypeEngine[Any]], Expression]
-    """Whether a text that is not null can be read as the column's type."""
-    read: Callable[[Expression, TypeEngine[Any]], Expression] = cast
-    """The value of a valid text."""
+LARGEST_WORTH = 1_000_000_000
+"""Of an event, and below it: the tables that sum money hold ten times as much, so no single slip can overflow them."""
 
 
 @dataclass(frozen=True)
@@ -100,116 +92,21 @@ class Rules:
         return self.field(name).kind.read(staging.c[name], self.table.c[name].type)
 
 
-# --- kinds -------------------------------------------------------------------------------------------------------
-
-
-def _castable(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    return func.pg_input_is_valid(text, type_.compile(postgresql.dialect()))
-
-
-def _written(pattern: str, text: Expression, type_: TypeEngine[Any]) -> Expression:
-    return and_(text.op("~")(pattern), _castable(text, type_))
-
-
-def _valid_instant(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    # Shape and cast together are as strict as a regular expression, at a third of its time.
-    shape = func.translate(text, _DIGITS, "")
-    return and_(text.like("____-__-__%"), shape.in_(_INSTANT_SHAPES), _castable(text, type_))
-
-
-def _valid_number(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    # The alphabet shuts out NaN, Infinity, 0x1F and 1_000, which Postgres would take.
-    return and_(func.translate(text, _DIGITS + ".eE+-", "") == "", _castable(text, type_))
-
-
-def _is_negative(number: Expression) -> Expression:
-    """Of a valid number's text: the sign can be read off, which spares a second cast."""
-    return and_(number.like("-%"), func.left(func.ltrim(number, "-0."), 1).not_in(("", "e", "E")))
-
-
-def _is_positive(number: Expression) -> Expression:
-    return func.left(func.ltrim(number, "+0."), 1).not_in(("", "-", "e", "E"))
-
-
-def _valid_amount(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    return and_(_valid_number(text, type_), not_(_is_negative(text)))
-
-
-def _valid_share(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    # CASE fixes the order: Postgres may evaluate the sides of AND in any.
-    return case((_valid_number(text, type_), cast(text, type_).between(0, 1)), else_=false())
-
-
-def _valid_whole_number(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    return and_(text.op("~")(_WHOLE_NUMBER), _castable(func.split_part(text, ".", 1), type_))
-
-
-def _as_list(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    elements = func.jsonb_array_elements_text(cast(text, JSONB)).column_valued("element")
-    from_json = func.array(select(elements).scalar_subquery())
-    return case(
-        (func.left(text, 1) == "[", from_json),
-        else_=func.regexp_split_to_array(func.btrim(text), r"\s*[|,]\s*"),
-    )
-
-
-def _valid_list(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    # A JSON array without nested ones, or words between bars or commas.
-    json_list = case(
-        (func.pg_input_is_valid(text, "jsonb"), func.jsonb_typeof(cast(text, JSONB)) == "array"), else_=false()
-    )
-    return case((func.left(text, 1) == "[", json_list), else_=func.btrim(text, " |,") != "")
-
-
-def _valid_channels(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    channels = _as_list(text, type_)
-    allowed = cast(list(CHANNELS), ARRAY(Text))
-    return case(
-        (_valid_list(text, type_), and_(channels.op("<@")(allowed), func.cardinality(channels) > 0)), else_=false()
-    )
-
-
-def _valid_object(text: Expression, type_: TypeEngine[Any]) -> Expression:
-    return case(
-        (func.pg_input_is_valid(text, "jsonb"), func.jsonb_typeof(cast(text, JSONB)) == "object"), else_=false()
-    )
-
-
-def _one_of(allowed: tuple[str, ...]) -> Kind:
-    return Kind(f"is none of {', '.join(allowed)}", lambda text, type_: text.in_(allowed))
-
-
-TEXT = Kind("", lambda text, type_: literal(True))
-INSTANT = Kind(
-    "is not an instant with an offset, such as 2017-11-30T18:05:00-05:00",
-    _valid_instant,
-)
-DATE = Kind("is not a date, such as 2017-11-30", lambda text, type_: _written(_DATE, text, type_))
-NUMBER = Kind("is not a finite number", _valid_number)
-AMOUNT = Kind("is not an amount of 0 or more", _valid_amount)
-SHARE = Kind("is not a share between 0 and 1", _valid_share)
-WHOLE_NUMBER = Kind(
-    "is not a whole number in range",
-    _valid_whole_number,
-    lambda text, type_: cast(cast(text, Numeric), type_),
-)
-FLAG = Kind("is neither true nor false", _castable)
-ZONE = Kind(
-    "is not an IANA time zone, such as America/New_York",
-    lambda text, type_: text.in_(sorted(available_timezones())),
-)
-WORDS = Kind('is not a list, such as loyal|regular or ["loyal", "regular"]', _valid_list, _as_list)
-CHANNEL_LIST = Kind(f"is not a list of {' and '.join(CHANNELS)}, such as email|app_push", _valid_channels, _as_list)
-OBJECT = Kind("is not a JSON object", _valid_object)
-CHANNEL = _one_of(CHANNELS)
-
-
 # --- rules over several columns ----------------------------------------------------------------------------------
 
 
 def _purchase_without_quantity(staging: Table) -> Expression:
     quantity = staging.c.quantity
-    return and_(staging.c.event_type == "purchase", or_(quantity.is_(None), not_(_is_positive(quantity))))
+    return and_(staging.c.event_type == "purchase", or_(quantity.is_(None), not_(is_positive(quantity))))
+
+
+def _is_worth_too_much(staging: Table) -> Expression:
+    quantity, price = staging.c.quantity, staging.c.unit_price
+    both = and_(
+        QUANTITY.valid(quantity, tables.events.c.quantity.type), AMOUNT.valid(price, tables.events.c.unit_price.type)
+    )
+    worth = func.abs(cast(quantity, Numeric) * cast(price, Numeric))
+    return case((both, worth >= LARGEST_WORTH), else_=false())
 
 
 def _ends_before_it_starts(staging: Table) -> Expression:
@@ -220,9 +117,21 @@ def _ends_before_it_starts(staging: Table) -> Expression:
     )
 
 
+def _is_every_campaign(staging: Table) -> Expression:
+    return staging.c.campaign_id == tables.EVERY_CAMPAIGN
+
+
 def _names_nobody(staging: Table) -> Expression:
     row = staging.c
     return and_(row.message_id.is_(None), or_(row.campaign_id.is_(None), row.customer_id.is_(None)))
+
+
+NOT_EVERY_CAMPAIGN = RowRule(
+    _is_every_campaign,
+    lambda staging: literal(
+        f"campaign_id '{tables.EVERY_CAMPAIGN}' is what reports call all campaigns together; give it another id"
+    ),
+)
 
 
 def engagement_id(row: Table) -> Expression:
@@ -257,7 +166,7 @@ RULES: dict[str, Rules] = {
         _rules(
             tables.customers,
             [
-                Field("customer_id", TEXT, required=True),
+                Field("customer_id", ID, required=True),
                 Field("email", TEXT),
                 Field("push_token", TEXT),
                 Field("time_zone", ZONE),
@@ -269,7 +178,7 @@ RULES: dict[str, Rules] = {
         _rules(
             tables.items,
             [
-                Field("item_id", TEXT, required=True),
+                Field("item_id", ID, required=True),
                 Field("title", TEXT),
                 Field("category", TEXT),
                 Field("brand", TEXT),
@@ -284,16 +193,16 @@ RULES: dict[str, Rules] = {
         _rules(
             tables.events,
             [
-                Field("event_id", TEXT, required=True),
-                Field("event_type", _one_of(tables.EVENT_TYPES), required=True),
-                Field("customer_id", TEXT, required=True),
+                Field("event_id", ID, required=True),
+                Field("event_type", one_of(tables.EVENT_TYPES), required=True),
+                Field("customer_id", ID, required=True),
                 Field("occurred_at", INSTANT, required=True),
-                Field("item_id", TEXT),
-                Field("quantity", NUMBER),
+                Field("item_id", ID),
+                Field("quantity", QUANTITY),
                 Field("unit_price", AMOUNT),
                 Field("query", TEXT),
-                Field("order_id", TEXT),
-                Field("message_id", TEXT),
+                Field("order_id", ID),
+                Field("message_id", ID),
             ],
             row_rules=(
                 RowRule(
@@ -302,12 +211,22 @@ RULES: dict[str, Rules] = {
                         "a purchase needs a quantity above 0, not ", func.coalesce(staging.c.quantity, "none")
                     ),
                 ),
+                RowRule(
+                    _is_worth_too_much,
+                    lambda staging: func.concat(
+                        "quantity ",
+                        staging.c.quantity,
+                        " times unit_price ",
+                        staging.c.unit_price,
+                        " is a billion or more",
+                    ),
+                ),
             ),
         ),
         _rules(
             tables.consents,
             [
-                Field("customer_id", TEXT, required=True),
+                Field("customer_id", ID, required=True),
                 Field("channel", CHANNEL, required=True),
                 Field("granted", FLAG, required=True),
                 Field("occurred_at", INSTANT, required=True),
@@ -317,14 +236,14 @@ RULES: dict[str, Rules] = {
         _rules(
             tables.campaigns,
             [
-                Field("campaign_id", TEXT, required=True),
+                Field("campaign_id", ID, required=True),
                 Field("name", TEXT, required=True),
                 Field("channels", CHANNEL_LIST, required=True),
                 Field("starts_on", DATE, required=True),
                 Field("ends_on", DATE, required=True),
                 Field("audience", WORDS),
                 Field("template", TEXT),
-                Field("purpose", _one_of(PURPOSES)),
+                Field("purpose", one_of(tables.PURPOSES)),
                 Field("items_per_message", WHOLE_NUMBER),
                 Field("priority", WHOLE_NUMBER),
                 Field("cost_per_message", AMOUNT),
@@ -333,6 +252,7 @@ RULES: dict[str, Rules] = {
                 Field("requires_approval", FLAG),
             ],
             row_rules=(
+                NOT_EVERY_CAMPAIGN,
                 RowRule(
                     _ends_before_it_starts,
                     lambda staging: func.concat(
@@ -344,21 +264,22 @@ RULES: dict[str, Rules] = {
         _rules(
             tables.message_history,
             [
-                Field("campaign_id", TEXT, required=True),
-                Field("customer_id", TEXT, required=True),
+                Field("campaign_id", ID, required=True),
+                Field("customer_id", ID, required=True),
                 Field("channel", CHANNEL, required=True),
-                Field("arm", _one_of(ARMS), required=True),
+                Field("arm", one_of(ARMS), required=True),
                 Field("sent_at", INSTANT, required=True),
                 Field("cost", AMOUNT),
             ],
+            row_rules=(NOT_EVERY_CAMPAIGN,),
         ),
         _rules(
             tables.engagements,
             [
-                Field("message_id", TEXT),
-                Field("campaign_id", TEXT),
-                Field("customer_id", TEXT),
-                Field("engagement_type", _one_of(tables.ENGAGEMENT_TYPES), required=True),
+                Field("message_id", ID),
+                Field("campaign_id", ID),
+                Field("customer_id", ID),
+                Field("engagement_type", one_of(tables.ENGAGEMENT_TYPES), required=True),
                 Field("occurred_at", INSTANT, required=True),
                 Field("user_agent", TEXT),
                 Field("url", TEXT),

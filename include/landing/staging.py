@@ -43,8 +43,14 @@ class Staging:
 
 def check_columns(content: Content, rules: Rules) -> None:
     """Raises LandingFileError when a required column is missing or a name occurs twice."""
-    missing = [name for name in rules.required if name not in content.columns]
+    if content.columns and not set(content.columns) & set(rules.column_names):
+        # Without a header the first row stands in its place, and this message ends in the log.
+        raise LandingFileError(
+            f"none of the {len(content.columns)} columns is one of {', '.join(rules.column_names)}: "
+            "does the first line name the columns?"
+        )
     found = ", ".join(name[:60] for name in content.columns[:50]) or "none"
+    missing = [name for name in rules.required if name not in content.columns]
     if missing:
         raise LandingFileError(f"column {', '.join(missing)} is missing; columns found: {found}")
     twice = sorted({name for name in content.columns if content.columns.count(name) > 1})

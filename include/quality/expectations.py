@@ -9,14 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
 
+from include.db.sql import source
 from include.quality.suites import Check, Suite, percent
-
-_QUERIES = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,10 @@ def run_suites(engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, 
             name="marketing",
             connection_string=engine.url.render_as_string(hide_password=False),
             create_temp_table=False,
-            kwargs={"connect_args": {"options": "-c timezone=UTC", "application_name": "lamplighter quality"}},
+            kwargs={
+                "hide_parameters": True,
+                "connect_args": {"options": "-c timezone=UTC", "application_name": "lamplighter quality"},
+            },
         )
     try:
         return [finding for suite in suites for finding in _run(context, source, engine, suite, parameters)]
@@ -87,7 +88,7 @@ def _run(context: Any, source: Any, engine: Engine, suite: Suite, parameters: di
 
 def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
     """The query with its values as quoted literals, since Great Expectations binds none; it must start with SELECT."""
-    lines = (_QUERIES / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    lines = source(__file__, name).splitlines()
     statement = text("\n".join(line for line in lines if not line.lstrip().startswith("--")))
     used = {key: value for key, value in parameters.items() if key in statement.compile().params}
     bound = statement.bindparams(**used)

@@ -8,10 +8,10 @@ from datetime import date
 
 from sqlalchemy import Engine, delete, insert
 
-from include.business_time import day_bounds
 from include.db.tables import quality_results
 from include.quality.expectations import Finding, run_suites
 from include.quality.suites import suites
+from include.quality.unjudged import find_unjudged
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,20 +36,18 @@ class QualitySummary:
 def check_data_quality(engine: Engine, settings: Settings, *, business_date: date) -> QualitySummary:
     """Run every suite for ``business_date``, replace its rows in quality_results, and stop a run that must not go on.
 
+    Customers and items are judged as they are now, events and landing files since the last date that passed (see
+    ``unjudged``), so a night that failed is judged with the next one.
+
     Raises QualityGateFailed when a critical check failed, or when any check, of whatever severity, could not be
     computed; the results are committed before. Row counts are critical checks, since value checks pass on no rows.
     """
-    start, end = day_bounds(business_date, settings.business_time_zone)
-    findings = run_suites(
-        engine,
-        suites(settings.quality),
-        {
-            "business_date": business_date.isoformat(),
-            "day_start": start.isoformat(),
-            "day_end": end.isoformat(),
-            "time_zone": settings.business_time_zone,
-        },
+    with engine.connect() as connection:
+        unjudged = find_unjudged(connection, business_date)
+    logger.info(
+        "Judging %d files and the events after %s", len(unjudged.files), unjudged.last_passed or "the first day"
     )
+    findings = run_suites(engine, suites(settings.quality), unjudged.parameters(settings.business_time_zone))
     _write(engine, business_date, findings)
     failed = [finding for finding in findings if not finding.success]
     for finding in failed:

@@ -14,6 +14,12 @@ from include.settings import QualitySettings
 Severity = Literal["critical", "warning", "info"]
 
 LARGEST_AMOUNT = 1_000_000_000
+LARGEST_NUMBER = 2**63 - 1
+"""Of what is only counted."""
+FEWEST_REFUSED_THAT_STOP = 20
+"""Refused rows of a folder. A single slip in a tiny file is a large share and no reason to stop a night."""
+STOPPING_TABLES = ("customers", "items", "events")
+"""Those that are learned from; refused rows of the other landing tables are a warning."""
 EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)*$"
 VALUES = "ExpectColumnValuesToBeInSet"
 BETWEEN = "ExpectColumnValuesToBeBetween"
@@ -44,7 +50,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Suite:
-    """Checks over the rows of one query, the ``.sql`` file of the same name."""
+    """Checks over the rows of one query, the file in ``sql/`` of the same name."""
 
     name: str
     checks: tuple[Check, ...]
@@ -55,6 +61,7 @@ def suites(settings: QualitySettings) -> tuple[Suite, ...]:
         Suite("customers", _customers()),
         Suite("items", _items()),
         Suite("events", _events(settings)),
+        Suite("earlier_events", _earlier_events(settings)),
         Suite("event_facts", _event_facts(settings)),
         Suite("landing_facts", _landing_facts(settings)),
     )
@@ -101,7 +108,6 @@ def _items() -> tuple[Check, ...]:
 def _events(settings: QualitySettings) -> tuple[Check, ...]:
     table = "events"
     return (
-        _row_count(table, settings.minimum_events, "events on the date"),
         _given(table, "event_id", "events have no id"),
         _given(table, "customer_id", "events name no customer"),
         _given(table, "occurred_at", "events have no instant"),
@@ -135,9 +141,34 @@ def _events(settings: QualitySettings) -> tuple[Check, ...]:
     )
 
 
+def _earlier_events(settings: QualitySettings) -> tuple[Check, ...]:
+    return tuple(
+        Check(
+            "events",
+            MAXIMUM,
+            "critical",
+            f"{{observed_share}} of the earlier events of a folder name an unknown {what} (limit {percent(limit)})",
+            f"unknown_{what}_share",
+            {"min_value": 0, "max_value": limit},
+        )
+        for what, limit in (
+            ("customer", settings.maximum_unknown_customer_share),
+            ("item", settings.maximum_unknown_item_share),
+        )
+    )
+
+
 def _event_facts(settings: QualitySettings) -> tuple[Check, ...]:
     table, tolerance = "events", settings.volume_tolerance
     return (
+        Check(
+            table,
+            MAXIMUM,
+            "critical",
+            f"{{observed}} events on the date (at least {settings.minimum_events:,})",
+            "events_on_date",
+            {"min_value": settings.minimum_events, "max_value": LARGEST_NUMBER},
+        ),
         Check(
             table,
             MAXIMUM,
@@ -166,18 +197,32 @@ def _event_facts(settings: QualitySettings) -> tuple[Check, ...]:
 
 
 def _landing_facts(settings: QualitySettings) -> tuple[Check, ...]:
-    limit = settings.maximum_quarantined_share
-    return tuple(
+    few = f", though fewer than {FEWEST_REFUSED_THAT_STOP}"
+    return (
+        *(_quarantined(settings, table, "critical", table) for table in STOPPING_TABLES),
+        *(_quarantined(settings, table, "warning", f"{table}_few", few) for table in STOPPING_TABLES),
+        *(_quarantined(settings, table, "warning", table) for table in LANDING_TABLES if table not in STOPPING_TABLES),
         Check(
-            table,
+            "landing_files",
             MAXIMUM,
-            "critical",
-            f"{{observed_share}} of the rows landed in a folder are in quarantined_rows (limit {percent(limit)})",
-            table,
-            {"min_value": 0, "max_value": limit},
-            label="quarantined_share",
-        )
-        for table in LANDING_TABLES
+            "info",
+            "file {observed} is the newest of those judged",
+            "newest_file",
+            {"min_value": 0, "max_value": LARGEST_NUMBER},
+        ),
+    )
+
+
+def _quarantined(settings: QualitySettings, table: str, severity: Severity, column: str, few: str = "") -> Check:
+    limit = settings.maximum_quarantined_share
+    return Check(
+        table,
+        MAXIMUM,
+        severity,
+        f"{{observed_share}} of the rows landed in a folder are in quarantined_rows{few} (limit {percent(limit)})",
+        column,
+        {"min_value": 0, "max_value": limit},
+        label="quarantined_share_of_few" if few else "quarantined_share",
     )
 
 

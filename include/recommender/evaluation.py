@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from include.db.tables import DISCOVERY, NEXT_PURCHASE
 from include.recommender import als, metrics, ranking
 from include.recommender.als import Factors, ModelParameters
 from include.recommender.metrics import CUTOFF, FloatArray, IntArray, Relevance
-from include.recommender.vocabulary import ALS, DISCOVERY, NEXT_PURCHASE, POPULARITY
+from include.recommender.vocabulary import ALS, POPULARITY
 
 SERVED = "served"
 OWN_FREQUENCY = "own_frequency"

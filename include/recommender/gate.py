@@ -59,6 +59,12 @@ def judge(
     return Verdict(False, f"Rejected: {compared}; champion {champion_id} stays.", difference)
 
 
+def judge_empty(why: str, *, champion_id: str | None) -> Verdict:
+    """The gate where there was nothing to learn from, which ``why`` says: such a model could list nothing."""
+    stays = f"champion {champion_id} stays" if champion_id else "no model is in force and lists fall back to popularity"
+    return Verdict(False, f"Rejected: {why}; {stays}.")
+
+
 def judge_unseen(why: str, *, champion_id: str | None, same_parameters: bool) -> Verdict:
     """The gate where history is too short to split, which ``why`` says: nothing was measured, so nothing is claimed."""
     if champion_id is None:

@@ -9,11 +9,13 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import ARRAY, Connection, Engine, Text, any_, cast, delete, func, select, text
+from sqlalchemy import ARRAY, Connection, Engine, Text, any_, cast, delete, select, text
 from threadpoolctl import threadpool_limits
 
 from include.business_time import day_bounds
 from include.db.copy import copy_in
+from include.db.locks import lock
+from include.db.sql import statement
 from include.db.tables import customer_features, recommendation_drafts
 from include.recommender import artifact, lists, reading, registry
 from include.recommender.artifact import RecommenderModel
@@ -24,7 +26,7 @@ from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LOCK_NAME = "lamplighter.recommendation_drafts"
+LOCK_NAME = "lamplighter.recommender.drafts"
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ def _read(connection: Connection, settings: Settings, business_date: date, shard
         )
     )
     favourites = {customer: list(names) for customer, names in everyone if shard_of(customer, shards) == shard}
-    create = (reading.SQL_DIRECTORY / "create_shard_customers.sql").read_text(encoding="utf-8")
-    connection.execute(text(create), {"customers": list(favourites)})
+    connection.execute(statement(__file__, "create_shard_customers"), {"customers": list(favourites)})
     connection.execute(text("analyze shard_customers"))
     end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
     return _ShardInput(
@@ -186,9 +187,8 @@ def _frame(made: list[CustomerList], customers: pd.Index, ids: pd.Index) -> pd.D
 def _write(engine: Engine, drafts: pd.DataFrame, business_date: date, shard: int, customers: list[str]) -> None:
     """Rows of the shard, and of its customers under any other number of shards, give way in the same transaction."""
     table = recommendation_drafts
-    key = f"{LOCK_NAME}.{business_date}.{shard}"
     with engine.begin() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+        lock(connection, f"{LOCK_NAME}.{business_date}.{shard}")
         connection.execute(delete(table).where(table.c.business_date == business_date, table.c.shard == shard))
         connection.execute(
             delete(table).where(

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from include.db.tables import DISCOVERY, NEXT_PURCHASE
 from include.recommender import als, ranking
 from include.recommender.als import NOTHING, Factors, ModelParameters
 from include.recommender.ranking import Numbers, Ranked, Scores
 from include.recommender.vocabulary import (
     ALS,
     CATEGORY_FAVOURITES,
-    DISCOVERY,
-    NEXT_PURCHASE,
     OWN_HISTORY,
     POPULARITY,
 )

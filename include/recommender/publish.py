@@ -6,18 +6,19 @@ import logging
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, Engine, Table, delete, exists, func, select, text
+from sqlalchemy import Connection, Engine, Table, delete, exists, func, select
 
-from include.db.tables import recommendation_drafts, recommendations
+from include.db.locks import lock
+from include.db.sql import statement
+from include.db.tables import NEXT_PURCHASE, recommendation_drafts, recommendations
 from include.recommender import registry
-from include.recommender.reading import SQL_DIRECTORY
 from include.recommender.shards import shard_count, shard_of
-from include.recommender.vocabulary import NEXT_PURCHASE, NO_MODEL
+from include.recommender.vocabulary import NO_MODEL
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LOCK_NAME = "lamplighter.publish_recommendations"
+LOCK_NAME = "lamplighter.recommender.publish"
 
 
 class DraftsIncomplete(RuntimeError):
@@ -44,7 +45,7 @@ def publish_recommendations(engine: Engine, settings: Settings, *, business_date
     Raises DraftsIncomplete naming the shards to generate; what was published stays as it was.
     """
     with engine.begin() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(LOCK_NAME, 0))))
+        lock(connection, LOCK_NAME)
         has_drafts = _any(connection, recommendation_drafts, business_date)
         publish_now = has_drafts or not _any(connection, recommendations, business_date)
         if publish_now:
@@ -69,7 +70,7 @@ def _any(connection: Connection, table: Table, business_date: date) -> bool:
 def _check_complete(connection: Connection, settings: Settings, business_date: date) -> None:
     in_force = registry.model_in_force(connection, business_date)
     missing = connection.execute(
-        text((SQL_DIRECTORY / "select_undrafted_customers.sql").read_text(encoding="utf-8")),
+        statement(__file__, "select_undrafted_customers"),
         {
             "business_date": business_date,
             "purpose": NEXT_PURCHASE,
@@ -89,8 +90,5 @@ def _check_complete(connection: Connection, settings: Settings, business_date: d
 
 def _move(connection: Connection, business_date: date) -> None:
     connection.execute(delete(recommendations).where(recommendations.c.business_date == business_date))
-    connection.execute(
-        text((SQL_DIRECTORY / "insert_recommendations.sql").read_text(encoding="utf-8")),
-        {"business_date": business_date},
-    )
+    connection.execute(statement(__file__, "insert_recommendations"), {"business_date": business_date})
     connection.execute(delete(recommendation_drafts).where(recommendation_drafts.c.business_date == business_date))

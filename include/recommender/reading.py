@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,8 @@ from scipy.sparse import csr_matrix
 from sqlalchemy import Connection, select, text
 
 from include.db.copy import copy_out
-from include.db.tables import interactions
-
-SQL_DIRECTORY = Path(__file__).parent / "sql"
+from include.db.sql import source
+from include.db.tables import customer_features, interactions
 
 CATEGORICAL_COLUMNS = ("customer_id", "item_id", "event_type")
 """Few values, often repeated."""
@@ -33,14 +31,20 @@ class Pairs:
 
 
 def check_interactions_are_of(connection: Connection, business_date: date) -> None:
-    """Raises ValueError unless ``interactions`` holds rows, all built for ``business_date``."""
+    """Raises ValueError unless ``interactions`` was built for ``business_date``.
+
+    It may be empty, in a shop where nobody has bought or looked at an item yet: then the date's customer features,
+    written in the same transaction, say that it was built.
+    """
     dates = connection.execute(select(interactions.c.business_date).distinct()).scalars().all()
     if not dates:
-        raise ValueError(
-            f"interactions is empty: no customer did anything with an item up to {business_date}, or build_features "
-            f"has not run; land events and run build_features for {business_date}"
-        )
-    if set(dates) != {business_date}:
+        features = select(customer_features).where(customer_features.c.business_date == business_date)
+        if not connection.execute(select(features.exists())).scalar_one():
+            raise ValueError(
+                f"interactions is empty and there are no customer features of {business_date}: "
+                f"run build_features for {business_date}"
+            )
+    elif set(dates) != {business_date}:
         built_for = ", ".join(str(day) for day in sorted(dates))
         raise ValueError(
             f"interactions was built for {built_for}, not for {business_date}: "
@@ -64,8 +68,7 @@ def read(
         connection.execute(
             text("select set_config(:name, :value, true)"), {"name": f"lamplighter.{key}", "value": str(value)}
         )
-    query = (SQL_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
-    frame = copy_out(connection, query, dict.fromkeys(CATEGORICAL_COLUMNS, "str") | dict(dtypes or {}))
+    frame = copy_out(connection, source(__file__, name), dict.fromkeys(CATEGORICAL_COLUMNS, "str") | dict(dtypes or {}))
     categorical = [column for column in CATEGORICAL_COLUMNS if column in frame]
     return frame.dropna(subset=categorical).astype(dict.fromkeys(categorical, "category"))
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
+from include.db.locks import lock
 from include.db.tables import models
 from include.recommender.vocabulary import ALS, CHAMPION, PROMOTED, REJECTED, RETIRED
 
-LOCK_NAME = "lamplighter.models"
+LOCK_NAME = "lamplighter.recommender.models"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def register(
     reason: str,
 ) -> str:
     """Put tonight's model in the place of any other of its date, settle all statuses, and return its own."""
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(LOCK_NAME, 0))))
+    lock(connection, LOCK_NAME)
     judged = (models.c.algorithm == ALS) & models.c.status.in_((*PROMOTED, REJECTED))
     connection.execute(delete(models).where(judged, models.c.business_date == model.business_date))
     connection.execute(

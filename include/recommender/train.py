@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from threadpoolctl import threadpool_limits
 
 from include.business_time import day_bounds
+from include.db.tables import DISCOVERY, NEXT_PURCHASE
 from include.recommender import als, evaluation, gate, reading, registry
 from include.recommender.als import ModelParameters
 from include.recommender.artifact import RecommenderModel, save
@@ -24,7 +25,7 @@ from include.recommender.reading import Pairs
 from include.recommender.registry import RegisteredModel
 from include.recommender.shards import shard_count
 from include.recommender.splitting import Activity, split_at
-from include.recommender.vocabulary import ALS, DISCOVERY, NEXT_PURCHASE, POPULARITY
+from include.recommender.vocabulary import ALS, POPULARITY
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def train_recommender(engine: Engine, settings: Settings, *, business_date: date
     *parameters* that compete, refitted on the same history; with the same parameters the difference is exactly 0 and
     the model is promoted as a refresh. The gate judges ALS itself, not the blended lists, where own history would
     hide a bad model. A first model that does not beat popularity is rejected: no model is in force then, and lists fall
-    back to own history, category favourites and popularity.
+    back to own history, category favourites and popularity. So is the empty model of a night without interactions.
 
     Raises ValueError when ``interactions`` was not built for ``business_date``.
     """
@@ -75,9 +76,12 @@ def train_recommender(engine: Engine, settings: Settings, *, business_date: date
         activity = _read_activity(connection, settings, business_date)
         frame = reading.read(connection, "select_interactions")
         shards = list(range(shard_count(connection, settings, business_date)))
-    with threadpool_limits(1, user_api="blas"):
-        evidence = _judge(activity, settings, parameters, champion, business_date)
     pairs = reading.to_pairs(frame, reading.sorted_ids(frame["customer_id"]), reading.sorted_ids(frame["item_id"]))
+    if pairs.weights.nnz:
+        with threadpool_limits(1, user_api="blas"):
+            evidence = _judge(activity, settings, parameters, champion, business_date)
+    else:
+        evidence = _nothing_to_learn(champion, business_date)
 
     started = time.perf_counter()
     model = RecommenderModel(
@@ -146,6 +150,12 @@ def _judge(
     )
     logger.info("judged on %d customers in %.3gs", len(split.judged), time.perf_counter() - started)
     return _Evidence(verdict, judged.metrics | {"split": about | _figures(split, judged, verdict)}, judged.blend_weight)
+
+
+def _nothing_to_learn(champion: RegisteredModel | None, business_date: date) -> _Evidence:
+    why = f"nothing to learn from, since up to {business_date} no customer has done anything with an item that counts"
+    verdict = gate.judge_empty(why, champion_id=champion.model_id if champion else None)
+    return _Evidence(verdict, {"split": {"customers": 0, "why_not": why}}, UNJUDGED_BLEND_WEIGHT)
 
 
 def _figures(split: Split, judged: Evaluation, verdict: gate.Verdict) -> dict[str, Any]:

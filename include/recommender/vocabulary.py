@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-NEXT_PURCHASE = "next_purchase"
-"""What the customer is likely to buy next; what was bought before may come again."""
-DISCOVERY = "discovery"
-"""What the customer has never bought."""
-
 ALS = "als"
 OWN_HISTORY = "own_history"
 CATEGORY_FAVOURITES = "category_favourites"

@@ -12,22 +12,21 @@ import logging
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, delete, insert, text
 
 from include.business_time import day_bounds
-from include.db.tables import campaign_lift, campaign_results, campaign_roi
+from include.db.sql import statement
+from include.db.tables import EVERY_CAMPAIGN, campaign_lift, campaign_results, campaign_roi
 from include.reporting.statistics import Mean, Ratio, compare, rate_interval
 from include.reporting.verdicts import Arms, lift_verdict, roi_verdict
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-SQL_DIRECTORY = Path(__file__).parent / "sql"
-EVERY_CAMPAIGN = "all"
-"""The campaign_id in campaign_lift and campaign_roi of the global holdout against everybody else."""
+EVERY_CHANNEL = "all"
+"""The channel in campaign_results of all channels together."""
 MARGIN = "margin_per_customer"
 METRICS = (MARGIN, "orders_per_customer", "revenue_per_customer")
 COUNTS = ("assigned", "sent", "delivered", "opened", "clicked", "unsubscribed", "bounced", "orders")
@@ -59,7 +58,7 @@ def compute_reports(engine: Engine, settings: Settings, *, business_date: date) 
     """
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
         _gather(connection, settings, business_date)
-        results = [_result(row, settings) for row in _rows(connection, "results.sql", business_date=business_date)]
+        results = [_result(row, settings) for row in _rows(connection, "results", business_date=business_date)]
         if any(row["campaign_id"] == EVERY_CAMPAIGN for row in results):
             raise ValueError(
                 f"campaign_id {EVERY_CAMPAIGN!r} in marketing.campaigns is reserved for the global holdout's report: "
@@ -75,7 +74,7 @@ def compute_reports(engine: Engine, settings: Settings, *, business_date: date) 
         ]
         for table, rows in ((campaign_results, results), (campaign_lift, lift), (campaign_roi, roi)):
             _replace(connection, table, rows, business_date)
-    everything = [row for row in results if row["channel"] == EVERY_CAMPAIGN]
+    everything = [row for row in results if row["channel"] == EVERY_CHANNEL]
     return ReportSummary(
         business_date=business_date.isoformat(),
         campaigns=len({row["campaign_id"] for row in results}),
@@ -93,14 +92,14 @@ def _gather(connection: Connection, settings: Settings, business_date: date) -> 
     _, end_of_day = day_bounds(business_date, settings.business_time_zone)
     parameters = {"business_date": business_date, "end_of_day": end_of_day, "time_zone": settings.business_time_zone}
     connection.execute(text("select set_config('work_mem', '64MB', true)"))  # orders are grouped in memory, not on disk
-    connection.execute(_statement("assignments.sql"), parameters)
+    connection.execute(statement(__file__, "assignments"), parameters)
     assigned, since = connection.execute(
         text("select count(*), coalesce(min(assigned_at), :end_of_day) from report_assignments"), parameters
     ).one()
     logger.info("%d assignments; reading purchases from %s to %s", assigned, since, end_of_day)
-    connection.execute(_statement("sends.sql"), parameters)
+    connection.execute(statement(__file__, "sends"), parameters)
     connection.execute(
-        _statement("outcomes.sql"),
+        statement(__file__, "outcomes"),
         parameters | {"since": since, "default_margin_rate": settings.reporting.default_margin_rate},
     )
 
@@ -127,7 +126,7 @@ def _result(row: RowMapping, settings: Settings) -> Row:
 def _arms_by_campaign(connection: Connection) -> dict[str, dict[str, RowMapping]]:
     """campaign_id → arm → row of arms.sql, the global holdout last."""
     campaigns: dict[str, dict[str, RowMapping]] = {}
-    for row in _rows(connection, "arms.sql"):
+    for row in _rows(connection, "arms"):
         campaigns.setdefault(row["campaign_id"] or EVERY_CAMPAIGN, {})[row["arm"]] = row
     return campaigns
 
@@ -191,7 +190,7 @@ def _mean(row: RowMapping | None, metric: str) -> Mean:
 def _attributed(connection: Connection, settings: Settings) -> dict[str, RowMapping]:
     rows = _rows(
         connection,
-        "attribution.sql",
+        "attribution",
         email_days=settings.reporting.attribution_days_email,
         push_hours=settings.reporting.attribution_hours_push,
     )
@@ -230,8 +229,4 @@ def _replace(connection: Connection, table: Table, rows: list[Row], business_dat
 
 
 def _rows(connection: Connection, name: str, **parameters: Any) -> list[RowMapping]:
-    return list(connection.execute(_statement(name), parameters).mappings())
-
-
-def _statement(name: str) -> Any:
-    return text((SQL_DIRECTORY / name).read_text(encoding="utf-8"))
+    return list(connection.execute(statement(__file__, name), parameters).mappings())

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, text
 
-from include.reporting.page_data import CAMPAIGN_ROI, query, snapshot
+from include.db.sql import statement
+from include.reporting.page_data import CAMPAIGN_ROI, snapshot
 from include.settings import Settings
 
 DECISIONS_SHOWN = 50
@@ -61,7 +62,7 @@ class CustomerDetail:
 def campaign_detail(engine: Engine, campaign_id: str) -> CampaignDetail | None:
     """Results by channel and arm, lift by metric and ROI on the campaign's latest date; None for an unknown one."""
     with snapshot(engine) as connection:
-        found = connection.execute(query("page_campaign"), {"campaign_id": campaign_id}).one()
+        found = connection.execute(statement(__file__, "page_campaign"), {"campaign_id": campaign_id}).one()
         if found.business_date is None:
             return None
         key = {"campaign_id": campaign_id, "business_date": found.business_date}
@@ -86,11 +87,12 @@ def customer_detail(engine: Engine, settings: Settings, customer_id: str) -> Cus
         known = connection.execute(CUSTOMER_EXISTS, key).scalar_one()
         profile = connection.execute(CUSTOMER_PROFILE, key).one_or_none()
         decisions = connection.execute(
-            query("page_customer"), key | {"default_zone": settings.customer_time_zone, "decisions": DECISIONS_SHOWN}
+            statement(__file__, "page_customer"),
+            key | {"default_zone": settings.customer_time_zone, "decisions": DECISIONS_SHOWN},
         ).all()
         generated = connection.execute(CUSTOMER_HAS_GENERATED, key).scalar_one()
         recommendations = connection.execute(
-            query("page_recommendations"), key | {"ranks": RECOMMENDATIONS_SHOWN}
+            statement(__file__, "page_recommendations"), key | {"ranks": RECOMMENDATIONS_SHOWN}
         ).all()
     return CustomerDetail(
         customer_id=customer_id,

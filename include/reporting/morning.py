@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, func, select, text
 
-from include.db.tables import metadata
+from include.db.tables import EVERY_CAMPAIGN, NEXT_PURCHASE, metadata
 from include.reporting.formats import channel_label, decision_label, money, number, percent, score
 from include.settings import Settings
 
@@ -125,7 +125,7 @@ def _lift(connection: Connection, settings: Settings, business_date: date) -> li
     cells = [
         (
             row["campaign_id"] + _mark(row),
-            "global holdout" if row["campaign_id"] == "all" else "its control",
+            "global holdout" if row["campaign_id"] == EVERY_CAMPAIGN else "its control",
             number(row["treated_n"]),
             amount(row["treated_mean"]),
             number(row["control_n"]),
@@ -169,7 +169,7 @@ def _model(connection: Connection, business_date: date) -> list[str]:
     if not rows:
         return ["Recommender", "  no model has been promoted yet"]
     model = rows[0]
-    measured = model["metrics"].get("next_purchase", {})
+    measured = model["metrics"].get(NEXT_PURCHASE, {})
     cells = [
         (label, score(found.get("ndcg@10")) + _between(score, found.get("low"), found.get("high")))
         for name, label in MODEL_ROWS

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, TextClause, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from include.business_time import day_bounds
-from include.db.tables import MESSAGE_STATES
-from include.reporting.compute import EVERY_CAMPAIGN, MARGIN
+from include.db.sql import statement
+from include.db.tables import EVERY_CAMPAIGN, MESSAGE_STATES, NEXT_PURCHASE
+from include.reporting.compute import MARGIN
 from include.reporting.statistics import Ratio, rate_interval, wilson_interval
 from include.settings import Settings
 
@@ -180,7 +180,7 @@ def morning(engine: Engine, settings: Settings) -> Morning:
         )
 
 
-def model_score(metrics: Mapping[str, Any] | None, purpose: str = "next_purchase") -> ModelScore | None:
+def model_score(metrics: Mapping[str, Any] | None, purpose: str = NEXT_PURCHASE) -> ModelScore | None:
     """The scores of ``models.metrics``; None where the model was not evaluated."""
     methods = (metrics or {}).get(purpose)
     if not isinstance(methods, Mapping) or "ndcg@10" not in (methods.get("served") or {}):
@@ -197,12 +197,8 @@ def model_score(metrics: Mapping[str, Any] | None, purpose: str = "next_purchase
     )
 
 
-def query(name: str) -> TextClause:
-    return text((Path(__file__).parent / "sql" / f"{name}.sql").read_text())
-
-
 def _campaigns(connection: Connection, business_date: date) -> list[Campaign]:
-    rows = connection.execute(query("page_campaigns"), {"business_date": business_date})
+    rows = connection.execute(statement(__file__, "page_campaigns"), {"business_date": business_date})
     return [
         Campaign(
             campaign_id=row.campaign_id,
@@ -227,7 +223,7 @@ def _hours(connection: Connection, settings: Settings, business_date: date) -> l
     zone = settings.business_time_zone
     since: datetime = day_bounds(business_date - timedelta(days=HOUR_WINDOW_DAYS - 1), zone)[0]
     rows = connection.execute(
-        query("page_click_rate_by_hour"),
+        statement(__file__, "page_click_rate_by_hour"),
         {
             "since": since,
             "until": day_bounds(business_date, zone)[1],
@@ -295,7 +291,8 @@ def _decisions(connection: Connection, business_date: date) -> dict[str, int]:
 
 def _nights(connection: Connection) -> list[Night]:
     rows = [
-        (row, row.messages_by_state or {}) for row in connection.execute(query("page_nights"), {"nights": NIGHTS_SHOWN})
+        (row, row.messages_by_state or {})
+        for row in connection.execute(statement(__file__, "page_nights"), {"nights": NIGHTS_SHOWN})
     ]
     return [
         Night(

@@ -1,6 +1,6 @@
 """Scheduling: who gets which message, on which channel, at which hour, and who gets none."""
 
-from include.scheduling.plan import ScheduleSummary, explain_decision, schedule_messages
+from include.scheduling.plan import ScheduleSummary, schedule_messages
 from include.scheduling.send_times import SendTimeSummary, learn_send_times
 
-__all__ = ["ScheduleSummary", "SendTimeSummary", "explain_decision", "learn_send_times", "schedule_messages"]
+__all__ = ["ScheduleSummary", "SendTimeSummary", "learn_send_times", "schedule_messages"]

@@ -9,14 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from include.db.sql import statement
+from include.db.tables import PURPOSES, SEGMENTS
 from include.scheduling.assignment import control_salt
-from include.scheduling.queries import query
 from include.settings import CHANNELS, SchedulingSettings
 
 logger = logging.getLogger(__name__)
 
-SEGMENTS = ("new", "loyal", "regular", "at_risk", "lapsed", "no_purchase")
-PURPOSES = ("next_purchase", "discovery")
 DEFAULT_ITEMS_PER_MESSAGE = 4
 
 
@@ -46,7 +45,7 @@ def read_campaigns(connection: Connection, scheduling: SchedulingSettings, send_
     Raises ValueError that names every campaign with an unknown channel, segment or purpose or an impossible number.
     """
     campaigns, faults = [], []
-    for row in connection.execute(query("campaigns_in_force"), {"send_date": send_date}).mappings():
+    for row in connection.execute(statement(__file__, "campaigns_in_force"), {"send_date": send_date}).mappings():
         if row["requires_approval"]:
             logger.warning("Campaign %s requires approval and has none: nothing is planned for it", row["campaign_id"])
             continue

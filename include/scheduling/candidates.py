@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from include.business_time import day_bounds
+from include.db.sql import statement
 from include.scheduling.campaigns import Campaign
-from include.scheduling.queries import query
 from include.scheduling.send_times import day_type
 from include.settings import CHANNELS, Settings
 
@@ -107,7 +107,7 @@ def read_customers(
         "channels": list(CHANNELS),
     }
     rows: dict[str, list[Any]] = defaultdict(list)
-    for row in connection.execute(query("reachable_channels"), bound):
+    for row in connection.execute(statement(__file__, "reachable_channels"), bound):
         rows[row.customer_id].append(row)
     if not rows:
         raise ValueError(f"customer_features has no row of {business_date}: run build_features for that date first")
@@ -120,7 +120,7 @@ def read_customers(
         )
     lists = _read_lists(connection, settings, campaigns, business_date)
     earlier: dict[str, list[datetime]] = defaultdict(list)
-    for row in connection.execute(query("recent_messages"), bound):
+    for row in connection.execute(statement(__file__, "recent_messages"), bound):
         earlier[row.customer_id].append(row.at)
     known_zones = available_timezones()
     return [
@@ -142,13 +142,13 @@ def read_customers(
 
 def read_kept_messages(connection: Connection, business_date: date) -> dict[tuple[str, str], KeptMessage]:
     """Messages of the night no longer ``planned``, by (campaign, customer)."""
-    rows = connection.execute(query("kept_messages"), {"business_date": business_date})
+    rows = connection.execute(statement(__file__, "kept_messages"), {"business_date": business_date})
     return {(row.campaign_id, row.customer_id): KeptMessage(row.channel, row.send_at) for row in rows}
 
 
 def _read_rates(connection: Connection, business_date: date, send_date: date) -> dict[str, dict[str, Rates]]:
     rates: dict[str, dict[str, Rates]] = defaultdict(dict)
-    for row in connection.execute(query("rates_by_hour"), {"day_type": day_type(send_date)}):
+    for row in connection.execute(statement(__file__, "rates_by_hour"), {"day_type": day_type(send_date)}):
         if row.business_date != business_date:
             raise ValueError(
                 f"send_time_profiles are of {row.business_date}, not {business_date}: "
@@ -169,6 +169,6 @@ def _read_lists(
             "longest_list": max(campaign.items_per_message for campaign in campaigns),
             "default_margin_rate": settings.reporting.default_margin_rate,
         }
-        for row in connection.execute(query("lists"), bound):
+        for row in connection.execute(statement(__file__, "lists"), bound):
             lists[row.customer_id][row.purpose] = RecommendedList(row.items, row.margins)
     return lists

@@ -7,8 +7,8 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
+from include.db.sql import statement
 from include.scheduling.assignment import hash_share
-from include.scheduling.queries import query
 from include.settings import SchedulingSettings
 
 
@@ -38,7 +38,7 @@ def assign_holdout(
         ),
         term,
     )
-    connection.execute(query("add_holdout_members"), term | {"customer_ids": members})
+    connection.execute(statement(__file__, "add_holdout_members"), term | {"customer_ids": members})
     held_out = connection.execute(
         text(
             "select customer_id from marketing.holdouts where holdout_id = :holdout_id "

@@ -16,19 +16,20 @@ from sqlalchemy import Connection, Engine, text
 
 from include.business_time import day_bounds
 from include.db.copy import copy_in
+from include.db.locks import lock
+from include.db.sql import statement
 from include.db.tables import message_decisions, messages
 from include.scheduling.campaigns import read_campaigns
 from include.scheduling.candidates import Night, read_customers, read_kept_messages
 from include.scheduling.decisions import Decision, decide
 from include.scheduling.holdouts import assign_holdout
 from include.scheduling.policy import POLICY_VERSION
-from include.scheduling.queries import query
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-PLANNING_LOCK = 4_052_018
-"""Advisory lock: two runs never plan at once."""
+LOCK_NAME = "lamplighter.scheduling"
+"""Two runs never plan at once."""
 MESSAGE_NAMESPACE = uuid.UUID("6a5d5c0e-3f0e-5c1e-9a53-0f6f1b0f7d11")
 """Fixed for ever: a message's id follows from what makes it unique."""
 
@@ -65,7 +66,7 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
     """
     started = time.perf_counter()
     with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+        lock(connection, LOCK_NAME)
         night = _read_night(connection, settings, business_date)
         decisions = decide(night, settings.scheduling)
         _replace_plan(connection, night, decisions)
@@ -91,13 +92,6 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
         messages_kept=len(night.kept),
         messages_repaired=sum(decision.propensity is None for decision in scheduled),
     )
-
-
-def explain_decision(engine: Engine, *, business_date: date, customer_id: str, campaign_id: str) -> str:
-    """What was decided about the customer in the campaign on the night of ``business_date``, and why: a sentence."""
-    bound = {"business_date": business_date, "customer_id": customer_id, "campaign_id": campaign_id}
-    with engine.connect() as connection:
-        return str(connection.execute(query("explain_decision"), bound).scalar_one())
 
 
 def _read_night(connection: Connection, settings: Settings, business_date: date) -> Night:
@@ -127,7 +121,7 @@ def _read_night(connection: Connection, settings: Settings, business_date: date)
 
 
 def _replace_plan(connection: Connection, night: Night, decisions: Sequence[Decision]) -> None:
-    connection.execute(query("delete_plan_decisions"), {"business_date": night.business_date})
+    connection.execute(statement(__file__, "delete_plan_decisions"), {"business_date": night.business_date})
     connection.execute(
         text("delete from marketing.messages where business_date = :business_date and state = 'planned'"),
         {"business_date": night.business_date},

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, delete, text
 
 from include.business_time import day_bounds
 from include.db.copy import copy_in
+from include.db.sql import statement
 from include.db.tables import send_time_profiles
 from include.scheduling.posterior import HOURS, Floats, Posterior, Strengths, fit
-from include.scheduling.queries import query
 from include.settings import CHANNELS, Settings
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _read_counts(
     }
     sends, clicks = np.zeros((2, len(CHANNELS), len(people), len(DAY_TYPES), HOURS))
     positions = {customer_id: position for position, customer_id in enumerate(people["customer_id"])}
-    for row in connection.execute(query("matured_sends"), bound):
+    for row in connection.execute(statement(__file__, "matured_sends"), bound):
         if row.channel in CHANNELS:  # a former tool may have used letters or text messages
             cell = (CHANNELS.index(row.channel), positions[row.customer_id], int(row.is_weekend), row.hour)
             sends[cell], clicks[cell] = row.sends, row.clicks

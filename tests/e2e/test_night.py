@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import signal
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import psutil
 import pytest
-from sqlalchemy import Connection, Engine, Table, text
+from make_commands import ours
+from sqlalchemy import Connection, Engine, text
+from table_contents import Contents, contents
 
 from include.db.engine import make_engine
-from include.db.tables import DATED_TABLES
+from include.db.tables import DATED_TABLES, LANDING_TABLES
 from include.demo import landing_files
 from include.demo.first_run import SETTINGS_FILE, Plan, delivery_hours, is_done, land_reactions, sink_variables
 from include.demo.sinks import Sinks, running_sinks
@@ -35,6 +36,9 @@ pytestmark = pytest.mark.e2e
 PLAN = Plan.of(nights=1, households=150)
 NIGHT = PLAN.nights[0]
 SEND_DATE = NIGHT + timedelta(days=1)
+LOADED_BEFORE_THE_GATE = {*LANDING_TABLES, "landing_files", "quarantined_rows", "suppressions"}
+KILLED = (("train_recommender", 1, "models"), ("generate_recommendations", 2, "recommendation_drafts"))
+"""Tasks of the night in their order, the processes each has, and the table they write."""
 
 
 @dataclass
@@ -75,44 +79,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         engine = make_engine(local.settings)
         yield World(airflow, engine, local.settings, sinks, progress)
         engine.dispose()
-        records = airflow.sessions()
-    assert [process for record in records for process in members(record)] == [], "left behind"
+    assert ours(layout) == [], "left behind"
 
 
 @pytest.fixture(scope="module")
-def first_night(world: World) -> dict[str, str]:
-    """Hashes of the dated tables after the first run."""
+def first_night(world: World) -> Contents:
+    """What the tables hold after the first run."""
     world.night()
-    return hashes(world.engine)
+    return contents(world.engine)
 
 
-def hashes(engine: Engine) -> dict[str, str]:
-    """Of every dated table, its rows of the night in the order of their keys, and of the night's messages."""
-    with engine.connect() as connection:
-        return {table.name: _hash(connection, table) for table in DATED_TABLES} | {
-            "messages": _digest(
-                connection.execute(
-                    text(
-                        "select message_id, campaign_id, customer_id, channel, send_at, not_after, content, cost"
-                        " from marketing.messages where business_date = :night order by message_id"
-                    ),
-                    {"night": NIGHT},
-                ).all()
-            )
-        }
-
-
-def _hash(connection: Connection, table: Table) -> str:
-    return _digest(
-        connection.execute(table.select().where(table.c.business_date == NIGHT).order_by(*table.primary_key)).all()
-    )
-
-
-def _digest(rows: object) -> str:
-    return hashlib.sha256(repr(rows).encode()).hexdigest()
-
-
-def test_every_dated_table_has_rows_of_the_night(world: World, first_night: dict[str, str]) -> None:
+def test_every_dated_table_has_rows_of_the_night(world: World, first_night: Contents) -> None:
     with world.engine.connect() as connection:
         empty = [
             table.name
@@ -122,48 +99,56 @@ def test_every_dated_table_has_rows_of_the_night(world: World, first_night: dict
     assert empty == []
 
 
-def test_the_same_night_twice_more_gives_the_same_tables(world: World, first_night: dict[str, str]) -> None:
+def test_the_same_night_twice_more_gives_the_same_tables(world: World, first_night: Contents) -> None:
     for _ in range(2):
         world.night()
-        assert hashes(world.engine) == first_night
+        assert contents(world.engine) == first_night
 
 
-def test_a_killed_task_is_retried_and_the_night_ends_the_same(world: World, first_night: dict[str, str]) -> None:
-    killed: list[str] = []
-    stop = threading.Event()
-    killer = threading.Thread(target=kill_one_task, args=(world, "train_recommender", killed, stop))
-    killer.start()
-    try:
-        world.night()
-    finally:
-        stop.set()
-        killer.join()
-    assert killed, "no process of the task was seen"
-    assert "train_recommender: try 1 failed, will be retried" in world.said()
-    assert hashes(world.engine) == first_night
+def test_tasks_killed_as_they_write_are_retried_and_the_night_ends_the_same(
+    world: World, first_night: Contents
+) -> None:
+    killed = []
+    night: Future[float] | None = None
+    with ThreadPoolExecutor(1) as pool:
+        for task_id, processes, table in KILLED:
+            with world.engine.begin() as connection:
+                # Whoever writes the table now waits, which leaves time to kill it there.
+                connection.execute(text(f"lock table marketing.{table} in exclusive mode"))
+                night = night or pool.submit(world.night)
+                while writers_waiting(connection, table) < processes:
+                    assert not night.done(), night.exception() or f"nobody waited to write {table}"
+                    time.sleep(0.1)
+                killed.append(kill_one(world, task_id))
+    assert night is not None
+    night.result()
+    for name in killed:
+        assert f"{name}: try 1 failed, will be retried" in world.said()
+    assert contents(world.engine) == first_night
 
 
-def kill_one_task(world: World, task_id: str, killed: list[str], stop: threading.Event) -> None:
-    """SIGKILL the process that runs ``task_id`` once it is at work, found by the title that Airflow gives it."""
-    [scheduler] = [record for record in world.airflow.sessions() if record.name == "scheduler"]
+def writers_waiting(connection: Connection, table: str) -> int:
+    statement = text("select count(*) from pg_locks where relation = cast(:table as regclass) and not granted")
+    return int(connection.execute(statement, {"table": f"marketing.{table}"}).scalar_one())
+
+
+def kill_one(world: World, task_id: str) -> str:
+    """SIGKILL one process that runs ``task_id``, found by the title that Airflow gives it; the task's name."""
     dag_id = "nightly_marketing"
     with AirflowClient(world.airflow.url, world.airflow.layout.admin_password()) as client:
-        while not stop.wait(0.2):
-            tasks = [task for run in client.unfinished_runs(dag_id) for task in client.task_runs(dag_id, run)]
-            titles = [f"airflow worker -- {task.instance_id}" for task in tasks if task.task_id == task_id]
-            for process in members(scheduler):
-                with suppress(psutil.NoSuchProcess):
-                    if process.cmdline()[:1] == titles:
-                        # Well inside the task by now, which takes seconds.
-                        time.sleep(0.5)
-                        process.send_signal(signal.SIGKILL)
-                        killed.append(titles[0])
-                        return
+        tasks = [task for run in client.unfinished_runs(dag_id) for task in client.task_runs(dag_id, run)]
+    names = {f"airflow worker -- {task.instance_id}": task.name for task in tasks if task.task_id == task_id}
+    [scheduler] = [record for record in world.airflow.sessions() if record.name == "scheduler"]
+    for process in members(scheduler):
+        with suppress(psutil.NoSuchProcess):
+            title = next(iter(process.cmdline()), "")
+            if title in names:
+                process.send_signal(signal.SIGKILL)
+                return names[title]
+    raise AssertionError(f"no process runs {task_id}")
 
 
-def test_each_message_reaches_its_sink_once_however_often_delivery_runs(
-    world: World, first_night: dict[str, str]
-) -> None:
+def test_each_message_reaches_its_sink_once_however_often_delivery_runs(world: World, first_night: Contents) -> None:
     with world.engine.connect() as connection:
         planned = connection.execute(
             text("select count(*) from marketing.messages where send_date = :day"), {"day": SEND_DATE}
@@ -186,10 +171,11 @@ def test_each_message_reaches_its_sink_once_however_often_delivery_runs(
     assert is_done(world.engine, world.settings, NIGHT)
 
 
-def test_a_night_without_data_fails_with_one_readable_line(world: World, first_night: dict[str, str]) -> None:
-    empty_day = date(2017, 12, 25)
-    with pytest.raises(RunFailed, match="check_data_quality failed") as failure:
-        world.night(empty_day)
-    cause = str(failure.value).splitlines()[1]
-    assert "events" in cause
-    assert "2017-12-25" in cause
+def test_the_gate_stops_a_night_without_data_and_leaves_what_was_made(world: World, first_night: Contents) -> None:
+    before = contents(world.engine)
+    with pytest.raises(RunFailed, match="check_data_quality failed"):
+        world.night(date(2017, 12, 25))
+    after = contents(world.engine)
+    changed = {name for name in after if after[name] != before[name]}
+    assert "quality_results" in changed
+    assert changed <= LOADED_BEFORE_THE_GATE | {"quality_results"}

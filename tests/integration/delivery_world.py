@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 
 from include.db import tables
 from include.delivery import DeliverySummary, deliver_due_messages
@@ -114,6 +114,24 @@ class World:
         with self.engine.connect() as connection:
             rows = connection.execute(select(tables.messages.c.message_id, tables.messages.c.state)).all()
         return {row.message_id: row.state for row in rows}
+
+    def move(self, customer_id: str, **addresses: str) -> None:
+        """The customer has another ``email`` or ``push_token`` from now on."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(tables.customers).where(tables.customers.c.customer_id == customer_id).values(**addresses)
+            )
+
+    def release(self, address: tuple[str, str], released_at: datetime) -> None:
+        """What an operator does about a suppression, ``address`` being (hash, channel)."""
+        columns = tables.suppressions.c
+        with self.engine.begin() as connection:
+            released = connection.execute(
+                update(tables.suppressions)
+                .where(columns.address_hash == address[0], columns.channel == address[1])
+                .values(released_at=released_at)
+            ).rowcount
+        assert released == 1
 
     def suppressions(self) -> dict[tuple[str, str], tuple[str, datetime]]:
         with self.engine.connect() as connection:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from delivery_world import NINE, PROVENANCE, World
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, delete, select, text
 
 from include.db import tables
 from include.delivery import EngagementSummary, process_engagements
@@ -27,11 +27,19 @@ def world(engine: Engine) -> World:
 def sent(world: World, message_id: str, **fields: object) -> str:
     """A message sent at its hour."""
     world.plan(message_id, **fields)  # type: ignore[arg-type]  # passed through as they came
+    return sent_to(world, f"of-{message_id}", message_id)
+
+
+def sent_to(world: World, customer_id: str, message_id: str) -> str:
+    """The planned message, sent at its hour to the address ``customer_id`` has now."""
     with world.engine.begin() as connection:
         connection.execute(
-            update(tables.messages)
-            .where(tables.messages.c.message_id == message_id)
-            .values(state="sent", sent_at=tables.messages.c.send_at)
+            text(
+                "update marketing.messages m set state = 'sent', sent_at = send_at, customer_id = a.customer_id,"
+                " address_hash = a.address_hash from marketing.addresses a"
+                " where m.message_id = :message_id and a.customer_id = :customer_id and a.channel = m.channel"
+            ),
+            {"message_id": message_id, "customer_id": customer_id},
         )
     return message_id
 
@@ -49,8 +57,12 @@ def process(engine: Engine, settings: Settings, as_of: object = END) -> Engageme
     return process_engagements(engine, settings, as_of=as_of)  # type: ignore[arg-type]  # a wrong one is a test too
 
 
+def address_hash(email: str) -> tuple[str, str]:
+    return hashlib.sha256(email.encode()).hexdigest(), "email"
+
+
 def email_hash(message_id: str) -> tuple[str, str]:
-    return hashlib.sha256(f"customer+{message_id}@example.com".encode()).hexdigest(), "email"
+    return address_hash(f"customer+{message_id}@example.com")
 
 
 def test_an_engagement_by_campaign_and_customer_finds_the_latest_message_sent_before_it(
@@ -152,13 +164,8 @@ def test_soft_bounces_suppress_only_in_a_row_and_once_per_message(
     for customer in ("row", "broken"):
         sent(world, f"{customer}1")
         for number in (2, 3, 4, 5):
-            sent(world, f"{customer}{number}", send_at=NINE + (number - 1) * DAY)
-        with engine.begin() as connection:
-            connection.execute(
-                update(tables.messages)
-                .where(tables.messages.c.message_id.startswith(customer))
-                .values(customer_id=f"of-{customer}1")
-            )
+            world.plan(f"{customer}{number}", send_at=NINE + (number - 1) * DAY)
+            sent_to(world, f"of-{customer}1", f"{customer}{number}")
     minute = timedelta(minutes=1)
     for number in (1, 2, 3, 4):
         world.engage("bounce", NINE + (number - 1) * DAY + minute, message_id=f"row{number}", bounce_type="soft")
@@ -185,6 +192,112 @@ def test_an_unsubscribe_from_a_former_tools_message_counts_on_its_channel_or_on_
     token = hashlib.sha256(b"customer-unknown").hexdigest(), "app_push"
     assert set(world.suppressions()) == {email_hash("known"), email_hash("unknown"), token}
     assert summary.engagements_unresolved == 2
+
+
+def test_a_bounce_closes_the_address_it_came_from_and_none_that_comes_after(
+    world: World, engine: Engine, settings: Settings
+) -> None:
+    sent(world, "known")
+    world.engage("bounce", NINE + HOUR, message_id="known")
+    world.plan("former")
+    history = {"campaign_id": "old", "customer_id": "of-former", "channel": "email", "arm": "treated", "sent_at": NINE}
+    world.insert(tables.message_history, history | PROVENANCE)
+    world.engage("bounce", NINE + HOUR, campaign_id="old", customer_id="of-former")
+    sent(world, "unread")
+    world.engage("bounce", NINE + HOUR, message_id="unread")
+    world.move("of-unread", email="moved+unread@example.com")
+    process(engine, settings)
+    closed = {email_hash(name): ("hard_bounce", NINE + HOUR) for name in ("known", "former", "unread")}
+    assert world.suppressions() == closed
+    for name in ("known", "former"):
+        world.move(f"of-{name}", email=f"moved+{name}@example.com")
+    assert process(engine, settings) == EngagementSummary(0, 0, 0, 0, 0, 0, 0, 0)
+    assert world.suppressions() == closed
+
+
+def test_soft_bounces_in_a_row_are_of_one_address(world: World, engine: Engine, settings: Settings) -> None:
+    for number in (1, 2, 3, 4, 5):
+        world.plan(f"m{number}", send_at=NINE + number * DAY)
+        if number == 3:
+            world.move("of-m1", email="moved@example.com")
+        sent_to(world, "of-m1", f"m{number}")
+        world.engage("bounce", NINE + number * DAY + HOUR, message_id=f"m{number}", bounce_type="soft")
+        process(engine, settings)
+        if number < 5:
+            assert world.suppressions() == {}, "two of the first address, then up to two of the second"
+    assert world.suppressions() == {address_hash("moved@example.com"): ("soft_bounces", NINE + 5 * DAY + HOUR)}
+
+
+@pytest.mark.parametrize("engagement_type", ["unsubscribe", "complaint"])
+def test_who_left_is_not_followed_to_a_new_address(
+    world: World, engine: Engine, settings: Settings, engagement_type: str
+) -> None:
+    sent(world, "m1")
+    world.engage(engagement_type, NINE + HOUR, message_id="m1")
+    world.move("of-m1", email="moved@example.com")
+    process(engine, settings)
+    left = (engagement_type, NINE + HOUR)
+    assert world.suppressions() == {email_hash("m1"): left, address_hash("moved@example.com"): left}
+    world.move("of-m1", email="again@example.com")
+    process(engine, settings)
+    assert world.suppressions()[address_hash("again@example.com")] == left
+
+
+@pytest.mark.parametrize("engagement_type", ["bounce", "unsubscribe"])
+def test_what_an_operator_released_stays_released_until_a_later_ground(
+    world: World, engine: Engine, settings: Settings, engagement_type: str
+) -> None:
+    reason = {"bounce": "hard_bounce"}.get(engagement_type, engagement_type)
+    sent(world, "m1")
+    world.engage(engagement_type, NINE + HOUR, message_id="m1")
+    world.engage(engagement_type, NINE + 2 * HOUR, message_id="m1")
+    process(engine, settings)
+    world.release(email_hash("m1"), NINE + DAY)
+    before = _tables(engine)
+    process(engine, settings)
+    assert _tables(engine) == before, "the old grounds are answered"
+    world.move("of-m1", email="moved@example.com")
+    process(engine, settings)
+    assert _tables(engine) == before, "also for the address that comes next"
+    world.move("of-m1", email="customer+m1@example.com")
+    world.engage(engagement_type, NINE + 2 * DAY, message_id="m1")
+    world.engage(engagement_type, NINE + 3 * DAY, message_id="m1")
+    process(engine, settings)
+    assert world.suppressions() == {email_hash("m1"): (reason, NINE + 2 * DAY)}
+    world.release(email_hash("m1"), NINE + 4 * DAY)
+    before = _tables(engine)
+    process(engine, settings)
+    assert _tables(engine) == before
+
+
+def test_a_suppression_deleted_rather_than_released_comes_back(
+    world: World, engine: Engine, settings: Settings
+) -> None:
+    sent(world, "m1")
+    world.engage("bounce", NINE + HOUR, message_id="m1")
+    process(engine, settings)
+    before = _tables(engine)
+    with engine.begin() as connection:
+        connection.execute(delete(tables.suppressions))
+    process(engine, settings)
+    assert _tables(engine) == before
+
+
+def test_a_release_begins_a_new_row_of_soft_bounces(world: World, engine: Engine, settings: Settings) -> None:
+    def bounce_softly(number: int) -> None:
+        world.plan(f"m{number}", send_at=NINE + number * DAY)
+        sent_to(world, "of-m1", f"m{number}")
+        world.engage("bounce", NINE + number * DAY + HOUR, message_id=f"m{number}", bounce_type="soft")
+        process(engine, settings)
+
+    for number in (1, 2, 3):
+        bounce_softly(number)
+    world.release(email_hash("m1"), NINE + 4 * DAY)
+    for number in (5, 6):
+        bounce_softly(number)
+        assert world.suppressions() == {email_hash("m1"): ("soft_bounces", NINE + 3 * DAY + HOUR)}
+    bounce_softly(7)
+    assert world.suppressions() == {email_hash("m1"): ("soft_bounces", NINE + 7 * DAY + HOUR)}
 
 
 def test_an_earlier_cause_learnt_later_moves_the_suppression_back(

@@ -16,6 +16,8 @@ import pytest
 from delivery_world import NINE, World, arrivals, deliver, settings_for
 from sqlalchemy import Engine, text
 
+from include.db.locks import lock_session
+from include.delivery.outbox import WORKER_LOCK
 from include.demo.sinks import Sinks, running_sinks
 from include.settings import PROJECT_ROOT, Settings
 
@@ -63,8 +65,8 @@ def arrived_so_far(sinks: Sinks) -> int:
 
 def lock_is_held(engine: Engine, worker: str) -> bool:
     with engine.begin() as connection:
-        free = text("select pg_try_advisory_xact_lock(hashtextextended(:worker, 0))")
-        return not connection.execute(free, {"worker": worker}).scalar_one()
+        free = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+        return not connection.execute(free, {"name": WORKER_LOCK + worker}).scalar_one()
 
 
 def test_killed_at_any_point_nothing_arrives_twice_and_at_most_one_message_per_kill_is_unknown(
@@ -131,7 +133,7 @@ def test_a_living_workers_claims_are_left_alone(
     world.plan_many(["m1", "m2"])
     settings = settings_for(make_settings, sinks)
     with engine.connect() as living, engine.begin() as connection:
-        living.execute(text("select pg_advisory_lock(hashtextextended('alive', 0))"))
+        lock_session(living, WORKER_LOCK + "alive")
         connection.execute(text("update marketing.messages set state = 'sending', claimed_by = 'alive', attempts = 1"))
         connection.commit()
         summary = deliver(engine, settings, worker="other")
@@ -150,7 +152,7 @@ def test_two_runs_cannot_bear_one_name(
 ) -> None:
     world.plan("m1")
     with engine.connect() as living:
-        living.execute(text("select pg_advisory_lock(hashtextextended('test', 0))"))
+        lock_session(living, WORKER_LOCK + "test")
         with pytest.raises(RuntimeError, match="a delivery run named 'test' is still at work"):
             deliver(engine, settings_for(make_settings, sinks))
         living.invalidate()

@@ -105,8 +105,15 @@ def test_a_dead_address_fails_and_is_suppressed_from_that_instant(
     assert row.state == "failed"
     assert "bounce-hard" not in row.error, "an error must not repeat the address"
     address = "bounce-hard@example.com" if channel == "email" else "bounce-hard-m1"
+    assert row.address_hash == sha256(address)
     assert world.suppressions() == {(sha256(address), channel): ("hard_bounce", NINE)}
     assert arrivals(sinks) == []
+    world.release((sha256(address), channel), NINE)
+    later = NINE + timedelta(days=1)
+    world.plan("m2", channel=channel, send_at=later)
+    world.move("of-m2", email="bounce-hard@example.com", push_token="bounce-hard-m1")  # noqa: S106 - a made-up device
+    assert deliver(engine, delivery_settings, later).failed == 1, "tried again, and dead again"
+    assert world.suppressions() == {(sha256(address), channel): ("hard_bounce", later)}
 
 
 @pytest.mark.parametrize("channel", ["email", "app_push"])
@@ -154,7 +161,7 @@ def test_silence_after_the_hand_over_is_unknown_and_never_tried_again(
 
 
 @pytest.mark.parametrize("channel", ["email", "app_push"])
-def test_a_channel_that_is_down_costs_one_message_an_attempt(
+def test_a_channel_that_is_down_costs_no_message_an_attempt_and_the_hours_still_end(
     world: World, engine: Engine, make_settings: Callable[..., Settings], sinks: Sinks, channel: str
 ) -> None:
     with socket.socket() as unused:
@@ -162,11 +169,18 @@ def test_a_channel_that_is_down_costs_one_message_an_attempt(
         port = unused.getsockname()[1]
     down = settings_for(make_settings, smtp_port=port, push_url=f"http://127.0.0.1:{port}/push")
     world.plan_many(["m1", "m2", "m3"], channel=channel)
-    assert deliver(engine, down).put_back == 3
+    world.plan("short", channel=channel, not_after=NINE + HOUR)
+    for run in range(6):
+        assert deliver(engine, down, NINE + run * timedelta(minutes=10)).put_back == 4
     assert set(world.states().values()) == {"planned"}
-    assert [world.message(f"m{number}").attempts for number in (1, 2, 3)] == [1, 0, 0]
-    assert deliver(engine, settings_for(make_settings, sinks)).sent == 3
+    assert {world.message(message_id).attempts for message_id in world.states()} == {0}
+    assert f"127.0.0.1:{port}" in world.message("m1").error
+    summary = deliver(engine, settings_for(make_settings, sinks), NINE + HOUR)
+    assert (summary.sent, summary.expired) == (3, 1)
     assert arrivals(sinks) == ["m1", "m2", "m3"]
+    assert world.message("short").error.endswith(
+        "could not be reached at 2017-11-30T09:50:00+00:00; waiting for the next run"
+    )
 
 
 def test_a_server_that_never_answers_the_data_leaves_it_unknown(
@@ -202,29 +216,34 @@ def test_who_left_between_planning_and_sending_is_not_written_to(
     world: World, engine: Engine, delivery_settings: Settings, sinks: Sinks
 ) -> None:
     just_before = NINE - timedelta(minutes=1)
-    for message_id in ("withdrew", "suppressed", "withdraws_later", "suppressed_later", "other_channel"):
+    known = ("withdrew", "suppressed", "withdraws_later", "suppressed_later", "other_channel", "released", "relapsed")
+    for message_id in known:
         world.plan(message_id)
     world.plan("never_asked", consented=False)
     world.plan("no_address", email=" ")
     world.consent("of-withdrew", "email", False, just_before)
     world.consent("of-withdraws_later", "email", False, NINE + HOUR)
-    for message_id, channel, since in (
-        ("suppressed", "email", just_before),
-        ("suppressed_later", "email", NINE + HOUR),
-        ("other_channel", "app_push", just_before),
+    for message_id, channel, since, released_at in (
+        ("suppressed", "email", just_before, None),
+        ("suppressed_later", "email", NINE + HOUR, None),
+        ("other_channel", "app_push", just_before, None),
+        ("released", "email", just_before, just_before),
+        ("relapsed", "email", just_before, just_before - HOUR),
     ):
         address = sha256(f"customer+{message_id}@example.com")
         world.insert(
             tables.suppressions,
-            {"address_hash": address, "channel": channel, "reason": "complaint", "since": since},
+            {"address_hash": address, "channel": channel, "reason": "complaint", "since": since}
+            | {"released_at": released_at},
         )
     summary = deliver(engine, delivery_settings)
-    assert (summary.sent, summary.cancelled) == (3, 4)
-    assert arrivals(sinks) == ["other_channel", "suppressed_later", "withdraws_later"]
+    assert (summary.sent, summary.cancelled) == (4, 5)
+    assert arrivals(sinks) == ["other_channel", "released", "suppressed_later", "withdraws_later"]
     reasons = {name: world.message(name).error for name, state in world.states().items() if state == "cancelled"}
     assert reasons == {
         "withdrew": "consent for this channel was withdrawn",
         "suppressed": "address suppressed: complaint",
+        "relapsed": "address suppressed: complaint",
         "never_asked": "no consent on record for this channel",
         "no_address": "no address on file for this channel",
     }

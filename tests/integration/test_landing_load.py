@@ -217,6 +217,11 @@ def test_empty_files_are_fine(load: Callable[..., Any], settings: Settings) -> N
             "column customer_id is missing; columns found",
         ),
         ("b.csv", "event_id,event_id\n", "customer_id"),
+        (
+            "b.csv",
+            "e9,view,ada@example.com,x\n" * 2,
+            "none of the 4 columns is one of event_id, event_type, customer_id",
+        ),
         ("b.csv.gz", gzip.compress(csv(purchase("e9")).encode())[:-9], "cannot be read"),
         ("b.csv.gz", csv(purchase("e9")), "Not a gzipped file"),
         ("b.jsonl.gz", gzip.compress(b'{"event_id": "e9"}\n' * 9)[:-9], "cannot be read"),
@@ -233,6 +238,7 @@ def test_a_broken_file_stops_the_run_after_all_others_are_loaded(
     assert f"events/2017-11-30/{name}: " in str(caught.value)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "ada@example.com" not in str(caught.value)
     assert set(prices(engine)) == {"e1"}
     assert fetch(engine, "select file from marketing.landing_files") == [("events/2017-11-30/z.csv",)]
 

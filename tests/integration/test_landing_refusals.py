@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as csv_module
 import io
 import json
+import random
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from include.db.tables import LANDING_TABLES
 from include.landing import load_landing_files
 from include.settings import Settings
 
@@ -80,6 +82,18 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("events", {"quantity": "1e999"}, "is not a finite number"),
     ("events", {"quantity": "0x1F"}, "is not a finite number"),
     ("events", {"quantity": "1_000"}, "is not a finite number"),
+    (
+        "events",
+        {"quantity": 10_000_000, "unit_price": 1},
+        "quantity '10000000' is not a finite number between -100,000",
+    ),
+    ("events", {"quantity": "-100000"}, "quantity '-100000' is not a finite number between -100,000 and 100,000"),
+    ("events", {"unit_price": 100_000_000}, "unit_price '100000000' is not an amount of 0 or more and below 100,000"),
+    (
+        "events",
+        {"quantity": "-1e4", "unit_price": 100_000},
+        "quantity -1e4 times unit_price 100000 is a billion or more",
+    ),
     ("events", {"quantity": "two"}, "quantity 'two' is not a finite number"),
     ("events", {"unit_price": "-0.01"}, "unit_price '-0.01' is not an amount of 0 or more"),
     ("events", {"event_type": "purchase", "quantity": 0}, "a purchase needs a quantity above 0, not 0"),
@@ -98,10 +112,14 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("campaigns", {"items_per_message": 99999}, "items_per_message '99999' is not a whole number in range"),
     ("campaigns", {"priority": 1.5}, "priority '1.5' is not a whole number"),
     ("campaigns", {"purpose": "upsell"}, "purpose 'upsell' is none of next_purchase, discovery"),
+    ("campaigns", {"campaign_id": "all"}, "campaign_id 'all' is what reports call all campaigns together; give it"),
+    ("message_history", {"campaign_id": "all"}, "campaign_id 'all' is what reports call all campaigns together"),
     ("message_history", {"arm": "b"}, "arm 'b' is none of treated, control"),
     ("message_history", {"cost": "free"}, "cost 'free' is not an amount"),
     ("engagements", {"message_id": None}, "names neither a message_id nor a campaign_id with a customer_id"),
     ("engagements", {"message_id": None, "campaign_id": "k"}, "names neither"),
+    ("message_history", {"campaign_id": "é" * 251}, "campaign_id 'éééé"),
+    ("engagements", {"message_id": "m" * 501}, "is longer than 500 bytes"),
     ("engagements", {"engagement_type": "glance"}, "engagement_type 'glance' is none of delivered"),
     ("events", {"properties": [1]}, "properties is not a JSON object"),
 ]
@@ -117,6 +135,8 @@ UNUSUAL: list[tuple[str, dict[str, Any]]] = [
     ("items", {"margin_rate": "1e-1", "price": ".5"}),
     ("campaigns", {"priority": "-3.0", "items_per_message": 4.0, "starts_on": "2017-12-01 00:00:00"}),
     ("engagements", {"message_id": None, "campaign_id": "k", "customer_id": "c"}),
+    ("events", {"quantity": "99999.9999", "unit_price": "9999", "item_id": "i" * 500}),
+    ("events", {"quantity": "9.99", "unit_price": "99999999.9999"}),
 ]
 
 
@@ -184,6 +204,18 @@ def test_quarantined_rows_name_their_file_and_date(engine: Engine, settings: Set
             text("select table_name, business_date, file, row from marketing.quarantined_rows")
         ).one()
     assert tuple(row) == ("events", DAY, "events/2017-11-30/rows.jsonl", "{}")
+
+
+@pytest.mark.parametrize("table", list(GOOD))
+def test_an_overlong_id_is_refused_by_name(engine: Engine, settings: Settings, table: str) -> None:
+    """What is random does not compress, so it would not fit into an index at all."""
+    overlong = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=6_000))
+    columns = {column.name for column in LANDING_TABLES[table].c} - {"file_id", "engagement_id"}
+    ids = sorted(name for name in columns if name.endswith("_id"))
+    refused = load_rows(engine, settings, table, [GOOD[table] | {name: overlong} for name in ids])
+    assert [reason for _, reason, _ in refused] == [
+        f"{name} '{overlong[:80]}' is longer than 500 bytes" for name in ids
+    ]
 
 
 CELLS = st.one_of(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from make_commands import run
 from sqlalchemy import create_engine, text
 
 from include.db import server
 from include.local import database
 from include.local.layout import Layout, read_json, write_json
-from include.settings import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -24,14 +22,6 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
     layout = Layout.at(tmp_path / "state")
     yield layout
     server.stop(layout.postgres)
-
-
-def local(layout: Layout, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LAMPLIGHTER_")}
-    return subprocess.run(
-        [sys.executable, "-m", "include.local", "--state", str(layout.root), *arguments],
-        cwd=PROJECT_ROOT, env=environment | variables, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def postgres_processes(layout: Layout) -> list[int]:
@@ -43,22 +33,22 @@ def postgres_processes(layout: Layout) -> list[int]:
 
 
 def test_db_url_prints_the_url_alone_and_leaves_a_migrated_server(layout: Layout) -> None:
-    done = local(layout, "db-url")
+    done = run(layout, "db-url")
     assert done.returncode == 0, done.stderr
     [url] = done.stdout.splitlines()
     engine = create_engine(url)
     with engine.connect() as connection:
         assert connection.execute(text("select count(*) from marketing.events")).scalar_one() == 0
     engine.dispose()
-    assert local(layout, "db-url").stdout == done.stdout
+    assert run(layout, "db-url").stdout == done.stdout
     assert postgres_processes(layout)
-    assert local(layout, "stop").returncode == 0
+    assert run(layout, "stop").returncode == 0
     assert postgres_processes(layout) == []
 
 
 def test_db_url_of_a_database_of_ones_own_starts_nothing(layout: Layout) -> None:
     own = "postgresql+psycopg2://me@db.example.com/shop"
-    assert local(layout, "db-url", LAMPLIGHTER_DATABASE_URL=own).stdout == f"{own}\n"
+    assert run(layout, "db-url", LAMPLIGHTER_DATABASE_URL=own).stdout == f"{own}\n"
     assert not layout.postgres.exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
 from datetime import date
@@ -10,54 +9,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from quality_shop import DAY, EVENTS, Row, check, customers, events, failed, items, land, results
 from sqlalchemy import Engine, text
 
-from include.landing import load_landing_files
-from include.quality import QualityGateFailed, QualitySummary, check_data_quality
+from include.quality import QualityGateFailed
 from include.quality import expectations as expectations_module
 from include.quality.suites import Check, Suite, suites
+from include.quality.unjudged import Unjudged
 from include.settings import QualitySettings, Settings
-
-DAY = date(2017, 11, 30)  # a Thursday
-CUSTOMERS = 20
-EVENTS = 40
-
-Row = dict[str, Any]
-
-
-def land(engine: Engine, settings: Settings, table: str, rows: list[Row], day: date = DAY) -> None:
-    file = Path(settings.landing) / table / day.isoformat() / "rows.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("\n".join(map(json.dumps, rows)))
-    load_landing_files(engine, settings, business_date=day)
-
-
-def customers() -> list[Row]:
-    return [
-        {"customer_id": f"c{number}", "email": f"c{number}@shop.example", "time_zone": "America/Chicago"}
-        for number in range(CUSTOMERS)
-    ]
-
-
-def items() -> list[Row]:
-    return [
-        {"item_id": f"i{number}", "title": f"Item {number}", "category": "tea", "price": 2.5} for number in range(10)
-    ]
-
-
-def events(day: date = DAY, count: int = EVENTS) -> list[Row]:
-    return [
-        {
-            "event_id": f"{day}-{number}",
-            "event_type": "purchase",
-            "customer_id": f"c{number % CUSTOMERS}",
-            "occurred_at": f"{day}T{number % 24:02}:30:00-05:00",
-            "item_id": f"i{number % 10}",
-            "quantity": 1,
-            "unit_price": 2.5,
-        }
-        for number in range(count)
-    ]
 
 
 @pytest.fixture
@@ -69,23 +28,6 @@ def landed(engine: Engine, settings: Settings) -> Callable[..., None]:
             land(engine, settings, table, rows)
 
     return land_day
-
-
-def results(engine: Engine) -> list[tuple[Any, ...]]:
-    query = "select * from marketing.quality_results order by business_date, table_name, expectation, column_name"
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
-
-
-def failed(engine: Engine) -> dict[tuple[str, str], str]:
-    """Messages of the failed checks by (table, column)."""
-    query = "select table_name, column_name, message from marketing.quality_results where not success"
-    with engine.connect() as connection:
-        return {(row.table_name, row.column_name): row.message for row in connection.execute(text(query))}
-
-
-def check(engine: Engine, settings: Settings, day: date = DAY) -> QualitySummary:
-    return check_data_quality(engine, settings, business_date=day)
 
 
 def test_a_clean_day_passes_and_a_rerun_writes_the_same(
@@ -134,12 +76,12 @@ def unknown(column: str, share: float) -> list[Row]:
         ({"events": unknown("item_id", 0.10)}, "events: 10% of 40 events name an unknown item (limit 5%)"),
         ({"events": unknown("customer_id", 0.25)}, "events: 25% of 40 events name an unknown customer (limit 5%)"),
         (
-            {"events": [row | ({"quantity": 0} if number < 4 else {}) for number, row in enumerate(events())]},
-            "events: 10% of the rows landed in a folder are in quarantined_rows (limit 5%)",
+            {"events": events() + [row | {"quantity": 0} for row in events(count=20)]},
+            "events: 33.3% of the rows landed in a folder are in quarantined_rows (limit 5%)",
         ),
         (
-            {"items": [*items(), {"item_id": "bad", "price": "dear"}]},
-            "items: 9.09% of the rows landed in a folder are in quarantined_rows (limit 5%)",
+            {"items": [*items(), *({"item_id": "bad", "price": "dear"} for _ in range(30))]},
+            "items: 75% of the rows landed in a folder are in quarantined_rows (limit 5%)",
         ),
         ({"events": events(date(2017, 11, 29))}, "events: 0 events on the date (at least 1)"),
     ],
@@ -237,8 +179,8 @@ def test_a_bad_folder_is_not_hidden_by_a_large_history(
 ) -> None:
     earlier = date(2017, 11, 29)
     land(engine, settings, "events", events(earlier, count=2000), earlier)
-    landed(events=[*events(), *({"event_id": f"bad{number}"} for number in range(10))])
-    with pytest.raises(QualityGateFailed, match="events: 20% of the rows landed in a folder"):
+    landed(events=[*events(), *({"event_id": f"bad{number}"} for number in range(20))])
+    with pytest.raises(QualityGateFailed, match=r"events: 33\.3% of the rows landed in a folder"):
         check(engine, settings)
 
 
@@ -259,7 +201,7 @@ def test_a_check_that_cannot_be_computed_stops_the_run_whatever_its_severity(
 
 
 def test_every_query_starts_with_select_and_binds_what_it_names(engine: Engine, settings: Settings) -> None:
-    parameters = {"business_date": "2017-11-30", "day_start": "s", "day_end": "e", "time_zone": "UTC"}
+    parameters = Unjudged(DAY, None, (1, 2), 2, DAY).parameters("UTC")
     for suite in suites(settings.quality):
         query = expectations_module._query(engine, suite.name, parameters)
         assert query.lower().startswith("select")

@@ -76,6 +76,25 @@ class TestResults:
         row = world.result("all", "treated")
         assert (row["opened"], row["includes_generated"]) == (0, False)
 
+    @pytest.mark.parametrize("reaction", ["delivered", "open", "click", "bounce", "unsubscribe", "complaint"])
+    def test_an_unknown_message_that_something_came_back_for_was_sent(
+        self, world: World, settings: Settings, reaction: str
+    ) -> None:
+        world.campaign()
+        world.decide("treated", "t1", "t2")
+        for customer in ("t1", "t2"):
+            fields = {"state": "unknown", "sent_at": None, "claimed_at": at("28 14:01"), "cost": 0.01}
+            world.message(f"of-{customer}", customer, "email", "28 14:00", **fields)
+        world.engage(reaction, "29 14:00", "of-t1")
+        day_before = date(2017, 11, 28)
+        for day in (day_before, DAY):
+            compute_reports(world.engine, settings, business_date=day)
+        assert [row["sent"] for row in world.rows("campaign_results", day_before)] == [0, 0], "all, and email"
+        row = world.result("email", "treated")
+        assert (row["sent"], row["cost"]) == (1, Decimal("0.01"))
+        counted = {"open": "opened", "click": "clicked", "bounce": "bounced", "unsubscribe": "unsubscribed"}
+        assert [row[name] for name in counted.values()] == [int(reaction == kind) for kind in counted]
+
     def test_the_first_arm_is_kept(self, world: World, settings: Settings) -> None:
         """A control customer whose later decision says treated stays with the control."""
         world.campaign()

@@ -185,6 +185,35 @@ class TestGlobalHoldout:
         assert (row["treated_n"], row["control_n"]) == (2, 1)  # t1 and h1 against t3
         assert row["treated_mean"] == pytest.approx(4 / 2)  # h1's order of the 29th; t1 bought on the 28th
 
+    def test_who_was_messaged_before_joining_the_holdout_is_in_neither_arm(
+        self, world: World, settings: Settings
+    ) -> None:
+        """50 held out from the first night; the share is raised when 400 others have been treated for weeks."""
+        first, raised = date(2017, 11, 1), date(2017, 11, 20)
+        held_out, moved = [f"h{n}" for n in range(50)], [f"t{n}" for n in range(200)]
+        stayed, late = [f"t{n}" for n in range(200, 400)], ["late-held-out"]
+        world.campaign()
+        world.hold_out(*held_out, since=first)
+        world.decide("holdout", *held_out, night=first)
+        world.decide("treated", *moved, *stayed, night=first)
+        compute_reports(world.engine, settings, business_date=date(2017, 11, 19))
+        world.hold_out(*moved, *late, since=raised)
+        world.decide("holdout", *held_out, *moved, *late, night=raised)
+        world.decide("treated", *stayed, night=raised)
+        world.item("a", margin_rate=0.5)
+        world.buy("t0", "22 12:00", "a", 1000)
+        compute_reports(world.engine, settings, business_date=DAY)
+        (before,) = [
+            row
+            for row in world.rows("campaign_lift", date(2017, 11, 19))
+            if (row["campaign_id"], row["metric"]) == ("all", "margin_per_customer")
+        ]
+        after = world.lift(campaign_id="all")
+        assert (before["treated_n"], before["control_n"]) == (400, 50)
+        assert (after["treated_n"], after["control_n"]) == (200, 51)
+        assert (after["treated_mean"], after["control_mean"]) == (0, 0), "t0 bought, and is in neither arm"
+        assert world.lift()["treated_n"] == 400, "in the campaign's own arms the first assignment stands"
+
     def test_without_a_holdout_there_is_no_row(self, world: World, settings: Settings) -> None:
         world.campaign()
         world.decide("treated", "t1")

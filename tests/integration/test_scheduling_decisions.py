@@ -12,7 +12,7 @@ from scheduling_shop import DATE, END_OF_DAY, SEND_DATE, Shop, treated
 from sqlalchemy import Engine
 
 from include.db import tables
-from include.scheduling import explain_decision, learn_send_times, schedule_messages
+from include.scheduling import learn_send_times, schedule_messages
 from include.scheduling.assignment import control_salt, hash_share
 from include.settings import SchedulingSettings, Settings
 
@@ -67,16 +67,10 @@ def test_scheduled(shop: Shop, settings: Settings) -> None:
             for rank in range(1, 5)
         ],
     }
-    sentence = explain_decision(shop.engine, business_date=DATE, customer_id=customer, campaign_id="spring")
-    assert (
-        sentence
-        == f"Night of 2017-11-30, campaign The spring campaign, customer {customer}: scheduled: {row['reason']}"
+    assert row["reason"] == (
+        f"email at {local:%H:%M} America/New_York, drawn with probability {row['propensity']:.3f} "
+        "from 13 feasible hours."
     )
-
-
-def test_explaining_what_was_never_decided(engine: Engine) -> None:
-    sentence = explain_decision(engine, business_date=DATE, customer_id="x", campaign_id="y")
-    assert sentence.endswith("customer x: not a candidate, so nothing was decided.")
 
 
 def test_not_in_audience_comes_before_the_arm_yet_the_arm_is_kept(shop: Shop, make_settings: MakeSettings) -> None:
@@ -117,10 +111,11 @@ def test_no_consent_unless_the_latest_before_the_end_of_the_day_grants_it(shop: 
     assert decided(shop, settings, a)[0] == "no_consent"
 
 
-@pytest.mark.parametrize("email", [None, "   "])
-def test_no_address(shop: Shop, settings: Settings, email: str | None) -> None:
-    shop.campaign("spring")
-    a = shop.customer(treated("a", "spring"), email=email)
+@pytest.mark.parametrize("channel", ["email", "app_push"])
+@pytest.mark.parametrize("address", [None, " ", " \t "])
+def test_no_address(shop: Shop, settings: Settings, channel: str, address: str | None) -> None:
+    shop.campaign("spring", channels=[channel])
+    a = shop.customer(treated("a", "spring"), email=address, push=address, consents=[channel])
     assert decided(shop, settings, a)[0] == "no_address"
 
 
@@ -148,6 +143,12 @@ def test_suppressed_by_the_hash_of_the_normalised_address(shop: Shop, settings: 
     token = {"address_hash": hashlib.sha256(b"TokeN").hexdigest(), "channel": "app_push", "reason": "complaint"}
     shop.add(tables.suppressions, {**token, "since": END_OF_DAY})
     assert decided(shop, settings, a)[0] == "suppressed"
+    with shop.engine.begin() as connection:
+        connection.execute(tables.suppressions.update().values(released_at=END_OF_DAY))
+    assert decided(shop, settings, a)[0] == "scheduled", "released by an operator"
+    with shop.engine.begin() as connection:
+        connection.execute(tables.suppressions.update().values(released_at=END_OF_DAY - timedelta(seconds=1)))
+    assert decided(shop, settings, a)[0] == "suppressed", "for a reason later than the release"
 
 
 def test_nothing_to_say_without_the_purpose_of_the_campaign(shop: Shop, settings: Settings) -> None:

@@ -49,6 +49,7 @@ def message(**content: object) -> ClaimedMessage:
         channel="email",
         business_date=date(2017, 11, 29),
         send_at=datetime(2017, 11, 30, 9, tzinfo=UTC),
+        not_after=datetime(2017, 11, 30, 15, tzinfo=UTC),
         attempts=1,
         content={"items": entries, "template": None} | content,
         address="ann@example.com",

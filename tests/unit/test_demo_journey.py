@@ -11,6 +11,7 @@ import pyarrow.compute
 import pyarrow.parquet
 import pytest
 
+from include.db.tables import SEGMENTS
 from include.demo import landing_files
 from include.demo.journey import FIRST_DAY, NOT_OFFERED, Journey
 
@@ -92,7 +93,7 @@ def test_campaigns_keep_their_real_dates_and_some_run_on_every_day_of_the_demo(j
         assert list(running.index) == ["15", "18", "19", "20"]
         assert running["priority"].is_unique
         meant_for = {segment for audience in running["audience"] for segment in audience.split("|")}
-        assert meant_for == {"loyal", "regular", "at_risk", "lapsed", "new", "no_purchase"}
+        assert meant_for == set(SEGMENTS)
 
 
 def test_the_former_tools_history_ends_before_the_demo_and_holds_no_running_campaign(journey: Journey) -> None:

@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
-from include.db.tables import EVENT_TYPES
+from include.db.tables import EVENT_TYPES, SEGMENTS
 from include.features import build
 from include.settings import FeatureSettings, Settings
+
+SQL_DIRECTORY = Path(build.__file__).parent / "sql"
 
 
 def test_a_type_without_a_weight_weighs_nothing() -> None:
@@ -36,13 +39,22 @@ def test_the_date_ends_at_midnight_of_the_business_zone() -> None:
 
 
 def test_every_statement_is_used_and_takes_only_values_that_exist() -> None:
-    source = (build.SQL_DIRECTORY.parent / "build.py").read_text()
+    source = Path(build.__file__).read_text()
+    run = set(re.findall(r'_run\(connection, "(\w+)"', source))
+    run |= {f"write_{table}" for table in re.findall(r"_replace\(connection, (\w+),", source)}
+    files = sorted(SQL_DIRECTORY.glob("*.sql"))
+    assert {file.stem for file in files} == run
     known = set(build._parameters(Settings(), date(2017, 11, 30)))
-    files = sorted(build.SQL_DIRECTORY.glob("*.sql"))
-    assert files
     taken = set()
     for file in files:
-        assert file.stem in source or file.stem.removeprefix("write_") in source
         statement = re.sub(r"--.*", "", file.read_text())
         taken |= set(re.findall(r"(?<![:\w]):(\w+)", statement))
     assert taken == known
+
+
+def test_the_sql_yields_the_segments_that_campaigns_may_name() -> None:
+    statement = (SQL_DIRECTORY / "write_customer_features.sql").read_text()
+    (rule,) = re.findall(r"case\s+when recency is null.*?end as segment", statement, re.DOTALL)
+    (without_events,) = re.findall(r"coalesce\(segments\.segment, '(\w+)'\)", statement)
+    assert set(re.findall(r"'(\w+)'", rule)) == set(SEGMENTS)
+    assert without_events in SEGMENTS

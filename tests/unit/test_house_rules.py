@@ -91,6 +91,23 @@ def test_no_clock_in_sql(path: Path) -> None:
     assert not re.search(r"\b(now\(|current_date|current_timestamp|clock_timestamp|localtimestamp)", statement)
 
 
+@pytest.mark.parametrize("path", sorted(INCLUDE.rglob("*.sql")), ids=name)
+def test_each_sql_file_is_named_by_its_own_room(path: Path) -> None:
+    assert path.parent.name == "sql"
+    room = path.parent.parent
+    sources = "".join(source.read_text() for source in room.glob("*.py"))
+    assert re.search(rf'"{path.stem}"|"write_\{{table\.name\}}"', sources)
+
+
+@pytest.mark.parametrize("path", sorted((*SOURCES, *INCLUDE.rglob("*.sql"))), ids=name)
+def test_locks_have_names_and_addresses_are_hashed_in_one_place(path: Path) -> None:
+    source = path.read_text()
+    if path != INCLUDE / "db" / "locks.py":
+        assert not re.search(r"pg_advisory_(xact_)?lock", source), "use include.db.locks"
+    if not path.is_relative_to(INCLUDE / "db" / "migrations"):
+        assert "sha256(convert_to" not in source, "join marketing.addresses"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_no_drawer_for_everything(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "misc"}

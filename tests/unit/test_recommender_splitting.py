@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from include.db.tables import DISCOVERY, NEXT_PURCHASE
 from include.recommender.als import ModelParameters
 from include.recommender.evaluation import Split, evaluate
 from include.recommender.splitting import EPOCH, Activity, split_at, weigh
-from include.recommender.vocabulary import DISCOVERY, NEXT_PURCHASE
 
 CUT = date(2017, 11, 23)
 WEIGHTS = {"purchase": 1.0, "view": 0.25, "return": -1.0}

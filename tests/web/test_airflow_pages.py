@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +17,8 @@ from include.db import server
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = "/usr/bin/chromium"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Those that tests/install_system_packages.sh accepts."""
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -73,8 +75,10 @@ def with_tokens(airflow: AirflowServer) -> None:
 
 
 def in_the_browser(airflow: AirflowServer) -> None:
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert executable, f"none of {', '.join(BROWSERS)} is installed; `make test` installs one"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=executable, args=QUIET)
         page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="dark")
         hosts, complaints = set[str](), list[str]()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))

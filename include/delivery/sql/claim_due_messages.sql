@@ -19,50 +19,41 @@ addressed as (
         due.message_id,
         due.customer_id,
         due.channel,
-        case due.channel
-            when 'email' then nullif(btrim(customer.email), '')
-            when 'app_push' then nullif(customer.push_token, '')
-        end as address
+        reached.address,
+        reached.address_hash
     from due
-    left join marketing.customers as customer on customer.customer_id = due.customer_id
-),
-
-hashed as (
-    select
-        addressed.*,
-        encode(
-            sha256(convert_to(case channel when 'email' then lower(address) else address end, 'UTF8')), 'hex'
-        ) as address_hash
-    from addressed
+    left join marketing.addresses as reached
+        on reached.customer_id = due.customer_id and reached.channel = due.channel
 ),
 
 checked as (
     select
-        hashed.message_id,
-        hashed.address,
-        hashed.address_hash,
+        addressed.message_id,
+        addressed.address,
+        addressed.address_hash,
         case
-            when hashed.address is null then 'no address on file for this channel'
+            when addressed.address is null then 'no address on file for this channel'
             when suppression.address_hash is not null then 'address suppressed: ' || suppression.reason
             when consent.granted is null then 'no consent on record for this channel'
             when not consent.granted then 'consent for this channel was withdrawn'
         end as refusal
-    from hashed
+    from addressed
     left join lateral (
         select latest.granted
         from marketing.consents as latest
         where
-            latest.customer_id = hashed.customer_id
-            and latest.channel = hashed.channel
+            latest.customer_id = addressed.customer_id
+            and latest.channel = addressed.channel
             and latest.occurred_at <= :as_of
         order by latest.occurred_at desc
         limit 1
     ) as consent on true
     left join marketing.suppressions as suppression
         on
-            suppression.address_hash = hashed.address_hash
-            and suppression.channel = hashed.channel
+            suppression.address_hash = addressed.address_hash
+            and suppression.channel = addressed.channel
             and suppression.since <= :as_of
+            and (suppression.released_at is null or suppression.since > suppression.released_at)
 )
 
 update marketing.messages as message
@@ -71,6 +62,7 @@ set
     error = checked.refusal,
     claimed_by = :worker,
     claimed_at = :as_of,
+    address_hash = case when checked.refusal is null then checked.address_hash end,
     attempts = message.attempts + case when checked.refusal is null then 1 else 0 end
 from checked
 where message.message_id = checked.message_id
@@ -81,6 +73,7 @@ returning
     message.channel,
     message.business_date,
     message.send_at,
+    message.not_after,
     message.state,
     message.attempts,
     message.content,

@@ -1,4 +1,5 @@
--- One row per worker that holds claims and is gone: the session lock of its name was free, and this transaction now has it.
+-- One row per worker that holds claims and is gone: the session lock of its name, with :worker_lock before it, was free,
+-- and this transaction now has it.
 -- The claims themselves are read by the next statement, on a snapshot taken after the lock: read in this one, a message
 -- the worker had begun in between would still look untouched.
 with claimants as materialized (
@@ -8,5 +9,5 @@ with claimants as materialized (
 )
 select claimed_by
 from claimants
-where pg_try_advisory_xact_lock(hashtextextended(claimed_by, 0))
+where pg_try_advisory_xact_lock(hashtextextended(cast(:worker_lock as text) || claimed_by, 0))
 order by claimed_by

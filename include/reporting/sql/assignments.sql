@@ -37,6 +37,7 @@ from candidates
 order by campaign_id, customer_id, assigned_at, from_history, arm;
 
 -- And one row per customer with a null campaign: the global holdout's present term against everybody else decided in it.
+-- Who joined the holdout only after a first decision, as when its share was raised, may have been messaged: neither arm.
 insert into report_assignments (campaign_id, customer_id, arm, assigned_at, from_history)
 with
 term as (
@@ -60,7 +61,8 @@ select
     cast(d.business_date + 1 as timestamp) at time zone :time_zone, false
 from decided d
 left join marketing.holdouts h
-    on h.holdout_id = d.holdout_id and h.customer_id = d.customer_id and h.assigned_on <= :business_date;
+    on h.holdout_id = d.holdout_id and h.customer_id = d.customer_id and h.assigned_on <= :business_date
+where h.assigned_on is null or h.assigned_on <= d.business_date;
 
 create index on report_assignments (customer_id);
 analyze report_assignments;

@@ -1,11 +1,25 @@
 -- One row per message that left the house by the end of the date, the former tool's treated sends included.
--- A control row of the former tool is an assignment, not a send.
+-- A control row of the former tool is an assignment, not a send. A message whose outcome is unknown left the house if
+-- anything came back for it, a bounce or a machine's open included, and did so when it was claimed.
 create temporary table report_sends on commit drop as
 with
 sends as (
-    select message_id, campaign_id, customer_id, channel, coalesce(sent_at, send_at) as sent_at, cost
-    from marketing.messages
-    where state = 'sent' and coalesce(sent_at, send_at) < :end_of_day
+    select
+        m.message_id, m.campaign_id, m.customer_id, m.channel,
+        coalesce(m.sent_at, m.claimed_at, m.send_at) as sent_at, m.cost
+    from marketing.messages m
+    where
+        coalesce(m.sent_at, m.claimed_at, m.send_at) < :end_of_day
+        and (
+            m.state = 'sent'
+            or (
+                m.state = 'unknown'
+                and exists (
+                    select from marketing.engagements e
+                    where e.message_id = m.message_id and e.occurred_at < :end_of_day
+                )
+            )
+        )
     union all
     select
         null, h.campaign_id, h.customer_id, h.channel, h.sent_at, coalesce(h.cost, c.cost_per_message, 0)

@@ -4,16 +4,6 @@ with latest_consents as (
     from marketing.consents
     where occurred_at < :end_of_day
     order by customer_id, channel, occurred_at desc
-),
-
-addresses as (
-    select customer_id, 'email' as channel, lower(btrim(email)) as address
-    from marketing.customers
-    where btrim(email) <> ''
-    union all
-    select customer_id, 'app_push', push_token
-    from marketing.customers
-    where btrim(push_token) <> ''
 )
 
 select
@@ -29,11 +19,12 @@ cross join unnest(cast(:channels as text[])) as channels (channel)
 left join marketing.customers as c on f.customer_id = c.customer_id
 left join pg_timezone_names as z on c.time_zone = z.name
 left join latest_consents as l on f.customer_id = l.customer_id and channels.channel = l.channel
-left join addresses as a on f.customer_id = a.customer_id and channels.channel = a.channel
+left join marketing.addresses as a on f.customer_id = a.customer_id and channels.channel = a.channel
 left join marketing.suppressions as s
     on
         channels.channel = s.channel
-        and encode(sha256(convert_to(a.address, 'UTF8')), 'hex') = s.address_hash
+        and a.address_hash = s.address_hash
         and s.since <= :end_of_day
+        and (s.released_at is null or s.since > s.released_at)
 where f.business_date = :business_date
 order by f.customer_id collate "C", channels.channel

@@ -23,6 +23,33 @@ DATED_TABLES = (
     "campaign_roi",
 )
 
+# Grain: customer × channel with an address. An email address is trimmed, and hashed in lower case; a push token is
+# taken and hashed as it is; blanks alone are no address.
+ADDRESSES = r"""
+create view marketing.addresses as
+select
+    customer_id,
+    channel,
+    address,
+    encode(sha256(convert_to(normalised, 'UTF8')), 'hex') as address_hash
+from (
+    select
+        customer_id,
+        'email' as channel,
+        btrim(email, E' \t\r\n') as address,
+        lower(btrim(email, E' \t\r\n')) as normalised
+    from marketing.customers
+    union all
+    select
+        customer_id,
+        'app_push' as channel,
+        push_token as address,
+        push_token as normalised
+    from marketing.customers
+) as given
+where btrim(address, E' \t\r\n') <> ''
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -183,6 +210,12 @@ def upgrade() -> None:
         sa.Column("user_agent", sa.Text(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("is_machine", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "address_hash",
+            sa.Text(),
+            nullable=True,
+            comment="of the address a bounce speaks of, as in suppressions; set when first read",
+        ),
         sa.Column("attributes", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("file_id", sa.BigInteger(), nullable=False),
         sa.Column("row_number", sa.BigInteger(), nullable=False),
@@ -371,6 +404,12 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.Text(), nullable=True, comment="the delivery run that holds it"),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "address_hash",
+            sa.Text(),
+            nullable=True,
+            comment="of the address it was last claimed for, as in suppressions; null: never claimed",
+        ),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column(
             "content",
@@ -516,7 +555,13 @@ def upgrade() -> None:
         ),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False, comment="when the ground for it occurred"),
+        sa.Column(
+            "released_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="an operator's release: only a ground later than this suppresses again",
+        ),
         sa.PrimaryKeyConstraint("address_hash", "channel", name=op.f("suppressions_pkey")),
         schema="marketing",
     )
@@ -525,9 +570,11 @@ def upgrade() -> None:
             f"create view marketing.current_{table} as select * from marketing.{table} "  # noqa: S608 - constants
             f"where business_date = (select max(business_date) from marketing.{table})"
         )
+    op.execute(ADDRESSES)
 
 
 def downgrade() -> None:
+    op.execute("drop view marketing.addresses")
     for table in DATED_TABLES:
         op.execute(f"drop view marketing.current_{table}")
     op.drop_table("suppressions", schema="marketing")

@@ -1,5 +1,6 @@
 -- One row: what is to be known about the business date's events as a whole.
 select
+    volume.today as events_on_date,
     -- Events of the date over the median of the same weekday in the eight weeks before; 1 without such a past.
     coalesce(volume.today / nullif(volume.median, 0), 1) as volume_ratio,
     -- A million hours stand for "no event at all".
