@@ -10,7 +10,7 @@ message past its `not_after` is marked `expired`, never sent late.
 **What is normal**: most runs send nothing and take seconds. A message whose outcome is unknown (the process died
 between the network call and its answer) stays `unknown` and is never sent again by itself: look at `messages.error`.
 While a channel is down its messages stay planned, and the next run tries again. A connection pooler must be in session
-mode.
+mode. To reopen an address, set `suppressions.released_at`; a deleted row comes back.
 
 **Replaying a past day**: give `as_of`, and `since` to step through the hours between the two as if they passed now.
 Meant for demonstrations and tests on historical data; leave both empty in production.

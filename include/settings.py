@@ -52,7 +52,8 @@ class QualitySettings(_Section):
     maximum_unknown_item_share: Share = 0.05
     maximum_unknown_customer_share: Share = 0.05
     maximum_quarantined_share: Share = 0.05
-    """A larger share of the date's rows in quarantine stops the run."""
+    """A larger share of a folder's rows in quarantine stops the run, for customers, items and events and from 20 rows
+    on; otherwise it is a warning."""
     volume_tolerance: Annotated[float, Field(gt=1)] = 3.0
     """Events of the date may be this many times above or below the median of the same weekday; beyond is a warning."""
 
@@ -107,6 +108,7 @@ class SchedulingSettings(_Section):
     hourly_capacity: PositiveInt | None = None
     """Messages per hour the provider takes; none: no limit."""
     holdout_share: Share = 0.05
+    """Change it together with the salt: within one term it would mix customers who were messaged with others."""
     holdout_salt: str = "holdout-1"
     """A new salt begins a new holdout term."""
     default_control_share: Share = 0.1

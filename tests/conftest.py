@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,14 +17,13 @@ from include.settings import ENVIRONMENT_PREFIX, Settings
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The developer's own LAMPLIGHTER_ variables must not reach a test."""
-    import os
-
-    for variable in list(os.environ):
-        if variable.startswith(ENVIRONMENT_PREFIX):
-            monkeypatch.delenv(variable)
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """The developer's own LAMPLIGHTER_ variables must not reach a test, nor a fixture of wider scope."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
+            patch.delenv(variable)
+        yield
 
 
 @pytest.fixture(scope="session")

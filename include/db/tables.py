@@ -72,6 +72,11 @@ def _money(name: str, **options: Any) -> Column[Any]:
     return Column(name, Numeric(14, 4), **options)
 
 
+def _total(name: str, **options: Any) -> Column[Any]:
+    """A sum over many amounts, in whatever currency."""
+    return Column(name, Numeric(24, 4), **options)
+
+
 def _instant(name: str, **options: Any) -> Column[Any]:
     return Column(name, DateTime(timezone=True), **options)
 
@@ -264,7 +269,7 @@ customer_features = Table(
     Column("customer_id", Text, primary_key=True),
     Column("recency", Integer, comment="days since the last purchase; null: never"),
     Column("frequency", Integer, nullable=False, comment="distinct purchase days in the profile window"),
-    _money("monetary_value", nullable=False, comment="spent in the profile window"),
+    _total("monetary_value", nullable=False, comment="spent in the profile window"),
     _instant("first_purchase_at"),
     _instant("last_purchase_at"),
     Column("preferred_categories", ARRAY(Text), nullable=False),
@@ -447,9 +452,9 @@ campaign_results = Table(
     Column("unsubscribed", Integer, nullable=False),
     Column("bounced", Integer, nullable=False),
     Column("orders", Integer, nullable=False),
-    _money("revenue", nullable=False),
-    _money("margin", nullable=False),
-    _money("cost", nullable=False),
+    _total("revenue", nullable=False),
+    _total("margin", nullable=False),
+    _total("cost", nullable=False),
     Column("click_rate", Double),
     Column("click_rate_low", Double),
     Column("click_rate_high", Double),
@@ -480,12 +485,12 @@ campaign_roi = Table(
     metadata,
     Column("business_date", Date, primary_key=True),
     Column("campaign_id", Text, primary_key=True),
-    _money("incremental_margin"),
-    _money("cost", nullable=False),
+    _total("incremental_margin"),
+    _total("cost", nullable=False),
     Column("roi", Double),
     Column("roi_low", Double),
     Column("roi_high", Double),
-    _money("attributed_revenue", nullable=False, comment="last touch; not causal"),
+    _total("attributed_revenue", nullable=False, comment="last touch; not causal"),
     Column("verdict", Text, nullable=False),
     Column("includes_generated", Boolean, nullable=False),
 )

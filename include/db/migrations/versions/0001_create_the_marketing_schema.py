@@ -87,9 +87,9 @@ def upgrade() -> None:
         sa.Column("unsubscribed", sa.Integer(), nullable=False),
         sa.Column("bounced", sa.Integer(), nullable=False),
         sa.Column("orders", sa.Integer(), nullable=False),
-        sa.Column("revenue", sa.Numeric(precision=14, scale=4), nullable=False),
-        sa.Column("margin", sa.Numeric(precision=14, scale=4), nullable=False),
-        sa.Column("cost", sa.Numeric(precision=14, scale=4), nullable=False),
+        sa.Column("revenue", sa.Numeric(precision=24, scale=4), nullable=False),
+        sa.Column("margin", sa.Numeric(precision=24, scale=4), nullable=False),
+        sa.Column("cost", sa.Numeric(precision=24, scale=4), nullable=False),
         sa.Column("click_rate", sa.Double(), nullable=True),
         sa.Column("click_rate_low", sa.Double(), nullable=True),
         sa.Column("click_rate_high", sa.Double(), nullable=True),
@@ -106,13 +106,13 @@ def upgrade() -> None:
         "campaign_roi",
         sa.Column("business_date", sa.Date(), nullable=False),
         sa.Column("campaign_id", sa.Text(), nullable=False),
-        sa.Column("incremental_margin", sa.Numeric(precision=14, scale=4), nullable=True),
-        sa.Column("cost", sa.Numeric(precision=14, scale=4), nullable=False),
+        sa.Column("incremental_margin", sa.Numeric(precision=24, scale=4), nullable=True),
+        sa.Column("cost", sa.Numeric(precision=24, scale=4), nullable=False),
         sa.Column("roi", sa.Double(), nullable=True),
         sa.Column("roi_low", sa.Double(), nullable=True),
         sa.Column("roi_high", sa.Double(), nullable=True),
         sa.Column(
-            "attributed_revenue", sa.Numeric(precision=14, scale=4), nullable=False, comment="last touch; not causal"
+            "attributed_revenue", sa.Numeric(precision=24, scale=4), nullable=False, comment="last touch; not causal"
         ),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("includes_generated", sa.Boolean(), nullable=False),
@@ -165,7 +165,7 @@ def upgrade() -> None:
         sa.Column("recency", sa.Integer(), nullable=True, comment="days since the last purchase; null: never"),
         sa.Column("frequency", sa.Integer(), nullable=False, comment="distinct purchase days in the profile window"),
         sa.Column(
-            "monetary_value", sa.Numeric(precision=14, scale=4), nullable=False, comment="spent in the profile window"
+            "monetary_value", sa.Numeric(precision=24, scale=4), nullable=False, comment="spent in the profile window"
         ),
         sa.Column("first_purchase_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_purchase_at", sa.DateTime(timezone=True), nullable=True),
