@@ -6,7 +6,7 @@ prove nothing about real people. What households buy without being written to is
 
 A household answers best around an hour of its own (morning, midday or evening), better on push than by email, and
 better the more of the message's items lie in its favourite categories. Rates are near a retailer's (see
-``EMAIL_OPEN_RATE`` and following) with two exceptions, without which four nights would show almost nothing:
+``EMAIL_OPEN_RATE`` and following) with two exceptions, without which three nights would show almost nothing:
 ``CLICK_RATE`` is about four times the usual 1.1%, and a click leads to an order in a quarter of the cases.
 """
 
