@@ -6,7 +6,7 @@ VENV := $(STATE)/venv
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo web night db-url stop test lint lock
+.PHONY: help install demo web night db-url stop test bench lint lock
 
 help:
 	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -49,6 +49,10 @@ test: $(INSTALLED)
 	@bash tests/install_system_packages.sh
 	@$(MAKE) --no-print-directory lint
 	$(VENV)/bin/python -m pytest --durations=15 --basetemp=$(STATE)/test
+
+## bench              the benchmarks, each as a ratio to a yardstick of the same run; ROOM=landing for one room
+bench: $(INSTALLED)
+	@$(RUN) tests.benchmarks $(ROOM)
 
 ## lock               compile requirements.txt anew from pyproject.toml
 lock: $(INSTALLED)

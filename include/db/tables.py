@@ -156,6 +156,15 @@ events = Table(
     Index(None, "customer_id", "occurred_at"),
 )
 
+changed_event_days = Table(
+    "changed_event_days",
+    metadata,
+    Column("utc_day", Date, primary_key=True, autoincrement=False, comment="of the events' occurred_at"),
+    Column(
+        "file_id", BigInteger, nullable=False, comment="the newest file whose load added, replaced or took away events"
+    ),
+)
+
 consents = Table(
     "consents",
     metadata,
