@@ -18,12 +18,8 @@ def main() -> int:
     """1 when a figure misses its limit."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("rooms", nargs="*", metavar="room", help=f"of {', '.join(ROOMS)}; default: all")
-    parser.add_argument(
-        "--events", type=int, default=10_000_000, help="events of the made-up shop (default: ten million)"
-    )
-    parser.add_argument(
-        "--folder", type=Path, default=STATE_DIRECTORY / "bench", help="servers and files; may be deleted"
-    )
+    parser.add_argument("--events", type=int, default=10_000_000, help="events of the shop (default: ten million)")
+    parser.add_argument("--folder", type=Path, default=STATE_DIRECTORY / "bench", help="servers and files, kept")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.rooms) - set(ROOMS))
     if unknown:

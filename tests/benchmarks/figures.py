@@ -26,7 +26,7 @@ def as_text(figures: list[Figure]) -> str:
     """The figures, a line each, with the limit beside what was measured."""
     width = max((len(figure.what) for figure in figures), default=0)
     return "\n".join(
-        f"{figure.what:<{width}}  {figure.measured:>8.2f} {figure.unit:<2}  limit {figure.limit:>6.2f} {figure.unit:<2}  "
-        f"{'holds' if figure.holds else 'MISSED':<6}  {figure.detail}"
+        f"{figure.what:<{width}}  {figure.measured:>8.2f} {figure.unit:<2}  "
+        f"limit {figure.limit:>6.2f} {figure.unit:<2}  {'holds' if figure.holds else 'MISSED':<6}  {figure.detail}"
         for figure in figures
     )

@@ -51,7 +51,8 @@ def write_event_files(folder: Path, events: int, days: int = DAYS) -> EventFiles
             parquet_writer = pyarrow.parquet.ParquetWriter(files.parquet, rows.schema)
         csv_writer.write_table(rows)
         parquet_writer.write_table(rows)
-    assert csv_writer is not None and parquet_writer is not None
+    assert csv_writer is not None
+    assert parquet_writer is not None
     csv_writer.close()
     parquet_writer.close()
     half_written = files.csv_gz.with_suffix(".part")
