@@ -71,6 +71,8 @@ class FeatureSettings(_Section):
         "return": -1.0,
         "rating": 0.0,
     }
+    event_half_life_days: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Half-life of an event type that has one of its own; each night then adds up all daily aggregates anew."""
     profile_days: PositiveInt = 365
     """Days of history a customer's profile looks back on."""
     favourite_categories: PositiveInt = 5

@@ -26,4 +26,8 @@ def test_downgrade_leaves_nothing_behind(engine: Engine) -> None:
 
 def test_each_dated_table_has_a_current_view_and_there_is_one_more(engine: Engine) -> None:
     views = set(inspect(engine).get_view_names(SCHEMA))
-    assert views == {f"current_{table.name}" for table in DATED_TABLES} | {"addresses"}
+    assert views == {f"current_{table.name}" for table in DATED_TABLES} | {
+        "addresses",
+        "interactions",
+        "counted_events",
+    }
