@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -23,7 +22,7 @@ from include.settings import Settings
 DAY = date(2017, 11, 30)
 HEADER = "event_id,event_type,customer_id,occurred_at,query"
 AT = "2017-11-30T18:05:00-05:00"
-SECRET = "ada.lovelace@shop.example"
+ADDRESS = "ada.lovelace@shop.example"
 
 
 def line(event_id: str, query: str = "", at: str = AT) -> str:
@@ -109,7 +108,7 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     (
         "wrong header",
         "a.csv",
-        csv(f"{SECRET},x", header=f"{SECRET},y"),
+        csv(f"{ADDRESS},x", header=f"{ADDRESS},y"),
         Refused("does the first line name the columns?"),
     ),
     (
@@ -135,7 +134,7 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     (
         "naive instants",
         "a.parquet",
-        parquet(occurred_at=[datetime(2017, 11, 30)]),
+        parquet(occurred_at=pyarrow.array([0], pyarrow.timestamp("us"))),
         Rows(0, 1, "an instant with an off"),
     ),
     ("dates", "a.parquet", parquet(occurred_at=[DAY]), Rows(0, 1, "is not an instant")),
@@ -192,7 +191,7 @@ def test_every_input_has_its_outcome(
         assert f"events/2017-11-30/{name}: " in said
         assert outcome.reason in said
         assert "\n" not in said
-        assert SECRET not in said
+        assert ADDRESS not in said
         assert rows_of(engine, "select 1 from marketing.events union all select 1 from marketing.landing_files") == []
         return
     summary = load_landing_files(engine, settings, business_date=DAY)
