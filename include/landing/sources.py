@@ -15,10 +15,14 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from include.business_time import start_of_day
+from include.db.locks import lock
 from include.landing.batches import LandingFileError
 from include.settings import Settings, SourceSettings
 
 logger = logging.getLogger(__name__)
+
+LOCK_NAME = "lamplighter.landing.sources"
+"""Two runs never write the same file at the same time."""
 
 WATERMARK_TYPE = "timestamp with time zone"
 
@@ -35,11 +39,21 @@ def export_sources(engine: Engine, settings: Settings, *, business_date: date) -
 
     These are the rows whose watermark lies before the end of ``business_date`` in the business's zone and not before
     the end of the last earlier date with such a file, less the source's lag; without one, all rows so far. What lies
-    within the lag comes twice and counts once, by its key. The files are the only memory: a rerun writes the same
+    within the lag comes twice and counts once, by its key.
+    Rows without a watermark never come. The files are the only memory: a rerun writes the same
     bytes, with what came in late, and a killed run leaves a former file or a whole one.
 
     Raises LandingFileError, naming the setting, when a source cannot be read as it says.
     """
+    if not settings.sources:
+        return SourceSummary()
+    with engine.begin() as holder:
+        lock(holder, LOCK_NAME)
+        _export(engine, settings, business_date)
+    return SourceSummary(len(settings.sources))
+
+
+def _export(engine: Engine, settings: Settings, business_date: date) -> None:
     for position, source in enumerate(settings.sources):
         url = source.database_url.get_secret_value() if source.database_url else engine.url.render_as_string(False)
         where = f"sources[{position}]"
@@ -51,7 +65,6 @@ def export_sources(engine: Engine, settings: Settings, *, business_date: date) -
             raise LandingFileError(
                 f"{where}: {source.relation} cannot be read ({type(error).__name__}): check database_url and its rights"
             ) from None
-    return SourceSummary(len(settings.sources))
 
 
 def _connect(url: str) -> Any:
@@ -107,7 +120,7 @@ def _write(cursor: Any, source: SourceSettings, settings: Settings, business_dat
 
 def _last_date_before(filesystem: Any, folder: str, name: str, business_date: date) -> date | None:
     filesystem.invalidate_cache()
-    days = [path.rsplit("/", 2)[-2] for path in filesystem.glob(f"{folder}/*-*-*/{name}")]
+    days = [path.rsplit("/", 2)[-2] for path in filesystem.glob(f"{folder}/????-??-??/{name}")]
     return max((day for day in map(date.fromisoformat, days) if day < business_date), default=None)
 
 

@@ -78,6 +78,10 @@ def test_new_rows_are_landed_once_and_late_ones_within_the_lag(
     [
         ({"relation": "shop.orders"}, r"sources\[0\].relation: there is no readable table shop.orders"),
         ({"columns": {"event_id": "x; drop"}}, r"sources\[0\].columns.event_id: .* has no column 'x; drop'; it has at"),
+        (
+            {"database_url": "postgresql+psycopg2://ada:secret@127.0.0.1:1/shop"},
+            r"^sources\[0\]: shop.Order lines cannot be read \(OperationalError\): check database_url and its rights$",
+        ),
         ({"watermark": "id"}, r"sources\[0\].watermark: .* of type timestamp with time zone"),
     ],
 )
@@ -90,3 +94,27 @@ def test_a_setting_that_does_not_fit_is_named(
 ) -> None:
     with pytest.raises(LandingFileError, match=said):
         export_sources(engine, make_settings(sources=[SOURCE | change]), business_date=FIRST)
+
+
+def test_an_export_that_dies_leaves_the_former_file(
+    shop: Callable[[int, str, str], None],
+    engine: Engine,
+    make_settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = make_settings(sources=[SOURCE], business_time_zone="UTC")
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    export_sources(engine, settings, business_date=FIRST)
+    shop(2, "view", "2017-11-29T13:00:00Z")
+    with monkeypatch.context() as patch:
+        # Just before the finished file takes its name.
+        patch.setattr(
+            "fsspec.implementations.local.LocalFileSystem.mv", lambda *_, **__: (_ for _ in ()).throw(OSError)
+        )
+        with pytest.raises(OSError, match="dead"):
+            export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1"]
+    export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1", "2"]
