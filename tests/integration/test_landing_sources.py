@@ -109,7 +109,7 @@ def test_an_export_that_dies_leaves_the_former_file(
     with monkeypatch.context() as patch:
         # Just before the finished file takes its name.
         patch.setattr(
-            "fsspec.implementations.local.LocalFileSystem.mv", lambda *_, **__: (_ for _ in ()).throw(OSError)
+            "fsspec.implementations.local.LocalFileSystem.mv", lambda *_, **__: (_ for _ in ()).throw(OSError("dead"))
         )
         with pytest.raises(OSError, match="dead"):
             export_sources(engine, settings, business_date=FIRST)
