@@ -59,13 +59,14 @@ def nightly_marketing() -> None:
         """Landing files up to D into the tables; what reacted to messages into suppressions."""
         from include.business_time import start_of_day
         from include.delivery import process_engagements
-        from include.landing import load_landing_files
+        from include.landing import export_sources, load_landing_files
         from include.settings import load_settings
 
         business_date = business_date_of_run()
         end_of_day = start_of_day(business_date + timedelta(days=1), load_settings().business_time_zone)
         try:
-            loaded = run_stage(load_landing_files, business_date=business_date)
+            exported = run_stage(export_sources, business_date=business_date)
+            loaded = exported | run_stage(load_landing_files, business_date=business_date)
         finally:
             # One broken file must not keep the unsubscribes of the others from taking effect.
             processed = run_stage(process_engagements, as_of=end_of_day)
