@@ -40,10 +40,10 @@ def export_sources(engine: Engine, settings: Settings, *, business_date: date) -
     These are the rows whose watermark lies before the end of ``business_date`` in the business's zone and not before
     the end of the last earlier date with such a file, less the source's lag; without one, all rows so far. What lies
     within the lag comes twice and counts once, by its key.
-    Rows without a watermark never come. The files are the only memory: a rerun writes the same
-    bytes, with what came in late, and a killed run leaves a former file or a whole one.
+    Rows without a watermark never come. The files are the only memory: a rerun writes the same bytes, with what came
+    in late, and a killed run leaves a former file or a whole one.
 
-    Raises LandingFileError, naming the setting, when a source cannot be read as it says.
+    Raises LandingFileError, naming each setting, when sources cannot be read as they say: only after all others.
     """
     if not settings.sources:
         return SourceSummary()
@@ -54,6 +54,7 @@ def export_sources(engine: Engine, settings: Settings, *, business_date: date) -
 
 
 def _export(engine: Engine, settings: Settings, business_date: date) -> None:
+    broken: list[str] = []
     for position, source in enumerate(settings.sources):
         url = source.database_url.get_secret_value() if source.database_url else engine.url.render_as_string(False)
         where = f"sources[{position}]"
@@ -61,10 +62,15 @@ def _export(engine: Engine, settings: Settings, business_date: date) -> None:
             with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
                 _check(cursor, source, where)
                 _write(cursor, source, settings, business_date)
+        except LandingFileError as error:
+            broken.append(str(error))
         except psycopg2.Error as error:
-            raise LandingFileError(
+            # Without Postgres' own words: they may quote a row.
+            broken.append(
                 f"{where}: {source.relation} cannot be read ({type(error).__name__}): check database_url and its rights"
-            ) from None
+            )
+    if broken:
+        raise LandingFileError(" | ".join(broken))
 
 
 def _connect(url: str) -> Any:

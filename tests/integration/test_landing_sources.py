@@ -96,6 +96,18 @@ def test_a_setting_that_does_not_fit_is_named(
         export_sources(engine, make_settings(sources=[SOURCE | change]), business_date=FIRST)
 
 
+def test_a_broken_source_is_named_and_does_not_keep_the_others_out(
+    shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    broken = SOURCE | {"watermark": "id"}
+    settings = make_settings(sources=[broken, SOURCE], business_time_zone="UTC")
+    with pytest.raises(LandingFileError, match=r"sources\[0\].watermark"):
+        export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1"]
+
+
 def test_an_export_that_dies_leaves_the_former_file(
     shop: Callable[[int, str, str], None],
     engine: Engine,
