@@ -92,8 +92,17 @@ def read_csv(open_stream: OpenStream) -> Content:
     with open_stream() as stream, _clear_about_long_rows():
         header = _open(stream, names=None, ragged=_RaggedRows())
         names = [] if header is None else header.schema.names
+    if header is None:
+        _refuse_open_header(open_stream)
     columns = check_names(tuple(name.strip() for name in names))
     return Content(columns, frozenset(), _batches(open_stream, names))
+
+
+def _refuse_open_header(open_stream: OpenStream) -> None:
+    """To arrow a file whose header never ends is an empty one."""
+    with open_stream() as stream:
+        if stream.read(_CHUNK_BYTES).count(b'"') % 2:
+            raise LandingFileError("the quote opened in the header never closes, so no row can be read")
 
 
 @contextmanager

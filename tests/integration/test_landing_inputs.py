@@ -101,6 +101,7 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("UTF-32", "a.csv", GOOD.encode("utf-32"), Refused("is UTF-32: write it as UTF-8")),
     ("UTF-16 json", "a.jsonl", json_line("").encode("utf-16-le"), Refused("is UTF-16: write it as UTF-8")),
     ("unclosed quote", "a.csv", csv(line("e1"), line("e2", '"a'), line("e3")), Refused("opened in row 2 never closes")),
+    ("unclosed header", "a.csv", '"' + GOOD, Refused("opened in the header never closes")),
     ("unclosed, large", "a.csv", csv(line("e1", '"a')) + (line("e2") + "\n") * 400_000, Refused("close its quote")),
     ("ragged", "a.csv", csv("e1,view", line("e2"), line("e3") + ",,"), Rows(1, 2, "fields where the header has 5")),
     ("1 MB field", "a.csv", csv(line("e1", LONG), line("e2")), Rows(2)),
