@@ -61,6 +61,14 @@ class SourceSettings(_Section):
     """SQLAlchemy URL of the source's database; unset, the marketing database."""
 
 
+def _named_once(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+    """Two of one name would write over each other's files."""
+    names = [(source.table, source.relation) for source in sources]
+    for table, relation in sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{relation} fills {table} twice; name it once, or make a view of the second")
+    return sources
+
+
 class QualitySettings(_Section):
     """When a night is stopped, and when it only reports."""
 
@@ -198,7 +206,7 @@ class Settings(BaseSettings):
     default_customer_time_zone: TimeZoneName | None = None
     """Zone of a customer whose own is unknown; unset, the business's."""
     currency: str = "USD"
-    sources: tuple[SourceSettings, ...] = ()
+    sources: Annotated[tuple[SourceSettings, ...], AfterValidator(_named_once)] = ()
     quality: QualitySettings = QualitySettings()
     features: FeatureSettings = FeatureSettings()
     recommender: RecommenderSettings = RecommenderSettings()

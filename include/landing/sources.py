@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from include.business_time import start_of_day
 from include.db.locks import lock
 from include.landing.batches import LandingFileError
+from include.landing.discovery import as_date
 from include.settings import Settings, SourceSettings
 
 logger = logging.getLogger(__name__)
@@ -126,8 +127,8 @@ def _write(cursor: Any, source: SourceSettings, settings: Settings, business_dat
 
 def _last_date_before(filesystem: Any, folder: str, name: str, business_date: date) -> date | None:
     filesystem.invalidate_cache()
-    days = [path.rsplit("/", 2)[-2] for path in filesystem.glob(f"{folder}/????-??-??/{name}")]
-    return max((day for day in map(date.fromisoformat, days) if day < business_date), default=None)
+    days = [as_date(path.rsplit("/", 2)[-2]) for path in filesystem.glob(f"{folder}/*/{name}")]
+    return max((day for day in days if day is not None and day < business_date), default=None)
 
 
 def _statement(source: SourceSettings, since: datetime | None, until: datetime) -> sql.Composed:

@@ -98,6 +98,7 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("UTF-16", "a.csv", GOOD.encode("utf-16"), Refused("is UTF-16: write it as UTF-8")),
     ("UTF-16 little", "a.csv", GOOD.encode("utf-16-le"), Refused("is UTF-16: write it as UTF-8")),
     ("UTF-16 big", "a.csv", GOOD.encode("utf-16-be"), Refused("is UTF-16: write it as UTF-8")),
+    ("UTF-16 Greek", "a.csv", b"\xfe\xff" + "αβγδε".encode("utf-16-be"), Refused("is UTF-16: write it as UTF-8")),
     ("UTF-32", "a.csv", GOOD.encode("utf-32"), Refused("is UTF-32: write it as UTF-8")),
     ("UTF-16 json", "a.jsonl", json_line("").encode("utf-16-le"), Refused("is UTF-16: write it as UTF-8")),
     ("unclosed quote", "a.csv", csv(line("e1"), line("e2", '"a'), line("e3")), Refused("opened in row 2 never closes")),

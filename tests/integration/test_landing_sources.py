@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from include.landing import LandingFileError, export_sources, load_landing_files
@@ -100,10 +101,28 @@ def test_a_broken_source_is_named_and_does_not_keep_the_others_out(
     shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings]
 ) -> None:
     shop(1, "view", "2017-11-29T12:00:00Z")
-    broken = SOURCE | {"watermark": "id"}
+    broken = SOURCE | {"relation": "shop.nowhere"}
     settings = make_settings(sources=[broken, SOURCE], business_time_zone="UTC")
-    with pytest.raises(LandingFileError, match=r"sources\[0\].watermark"):
+    with pytest.raises(LandingFileError, match=r"sources\[0\].relation"):
         export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1"]
+
+
+def test_a_source_named_twice_is_refused(make_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(ValidationError, match=r"shop.Order lines fills events twice"):
+        make_settings(sources=[SOURCE, SOURCE | {"watermark": "at"}])
+
+
+def test_a_folder_that_is_no_date_is_passed_over(
+    shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(sources=[SOURCE], business_time_zone="UTC")
+    stray = Path(settings.landing) / "events" / "2017-99-99" / "source-shop.Order lines.csv"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("event_id\n")
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    export_sources(engine, settings, business_date=FIRST)
     load_landing_files(engine, settings, business_date=FIRST)
     assert ids(engine) == ["1"]
 
