@@ -13,7 +13,6 @@ from psycopg2 import sql
 from sqlalchemy import Connection, create_engine, text
 
 from include.db import server
-from include.db.copy import _driver_connection
 from include.db.migrate import migrate
 from include.settings import PROJECT_ROOT, Settings
 from tests.benchmarks.figures import Figure
@@ -98,7 +97,7 @@ def _copy_events(connection: Connection, files: EventFiles) -> None:
     for column in ("file_id", "row_number"):
         connection.execute(text(alter.format(column, "set default 1")))
     copy = sql.SQL("copy marketing.events ({}) from stdin with (format csv, header)")
-    with files.csv.open("rb") as rows, _driver_connection(connection).cursor() as cursor:
+    with files.csv.open("rb") as rows, connection.connection.cursor() as cursor:
         cursor.copy_expert(copy.format(sql.SQL(", ").join(map(sql.Identifier, EVENT_COLUMNS))), rows)
     for column in ("file_id", "row_number"):
         connection.execute(text(alter.format(column, "drop default")))
