@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -140,7 +141,8 @@ items = Table(
 events = Table(
     "events",
     metadata,
-    Column("event_id", Text, primary_key=True),
+    # Bytewise: nobody sorts events by id for people, and a key of millions of rows is built in half the time.
+    Column("event_id", Text(collation="C"), primary_key=True),
     Column("event_type", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
     _instant("occurred_at", nullable=False, index=True),
@@ -151,9 +153,12 @@ events = Table(
     Column("order_id", Text),
     Column("message_id", Text),
     Column("properties", JSONB, nullable=False, server_default="{}"),
-    *_provenance(),
+    Column("file_id", BigInteger, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
     _one_of("event_type", EVENT_TYPES),
-    Index(None, "customer_id", "occurred_at"),
+    # A file's rows lie together.
+    Index(None, "file_id", postgresql_using="brin"),
+    Index("events_generated_idx", "customer_id", postgresql_where=text("lower(properties ->> 'generated') = 'true'")),
 )
 
 changed_event_days = Table(
