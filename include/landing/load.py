@@ -20,7 +20,7 @@ from include.db.locks import lock
 from include.db.tables import LANDING_TABLES, landing_files, quarantined_rows
 from include.landing.ahead import running_ahead
 from include.landing.batches import ROW_NUMBER, Content, LandingFileError, separate_damaged
-from include.landing.changed_days import note_rows_of
+from include.landing.changed_days import note_all_rows, note_rows_of
 from include.landing.discovery import LandingFile, find_landing_files, sha256_of
 from include.landing.merging import (
     add_staged,
@@ -220,7 +220,10 @@ def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
         if move_refused(connection, file, file_id, staging) != repeated:
             raise LandingFileError("changed while it was read; the next run will load it as it is then")
     publish(connection, file, file_id, rules, target)
-    note_rows_of(connection, rules, file_id, owner=file_id)
+    if target.is_final:
+        note_all_rows(connection, rules, file_id)
+    else:
+        note_rows_of(connection, rules, file_id, owner=file_id)
     return _Loaded(rows - refused - repeated, refused + repeated)
 
 

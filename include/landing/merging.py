@@ -191,4 +191,4 @@ def _json_value(value: Any) -> Expression:
 def set_work_memory(connection: Connection) -> None:
     """Room to find repeated keys among millions of rows and to build indexes, for this transaction."""
     connection.execute(text("set local work_mem = '128MB'"))
-    connection.execute(text("set local maintenance_work_mem = '256MB'"))
+    connection.execute(text("set local maintenance_work_mem = '512MB'"))
