@@ -41,6 +41,9 @@ metadata = MetaData(
     },
 )
 
+IS_GENERATED = "(cast(lower(properties ->> 'generated') = 'true' as integer))"
+"""1 for an invented event, not one of a real customer; in this writing an index finds it."""
+
 EVENT_TYPES = ("view", "search", "click", "add_to_cart", "purchase", "return", "rating")
 ENGAGEMENT_TYPES = ("delivered", "open", "click", "unsubscribe", "bounce", "complaint")
 SEGMENTS = ("new", "loyal", "regular", "at_risk", "lapsed", "no_purchase")
@@ -156,9 +159,8 @@ events = Table(
     Column("file_id", BigInteger, nullable=False),
     Column("row_number", BigInteger, nullable=False),
     _one_of("event_type", EVENT_TYPES),
-    # A file's rows lie together.
-    Index(None, "file_id", postgresql_using="brin"),
-    Index("events_generated_idx", "customer_id", postgresql_where=text("lower(properties ->> 'generated') = 'true'")),
+    # Both lie together. Built in a twentieth of a btree's time, and asked rarely.
+    Index("events_files_idx", "file_id", text(IS_GENERATED), postgresql_using="brin"),
 )
 
 changed_event_days = Table(

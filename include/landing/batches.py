@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import numpy
 import pyarrow
 import pyarrow.compute
 
@@ -22,7 +23,7 @@ UNDECODABLE = "\ufdd0"
 NUL = "\ufdd1"
 """Stand in for bytes that Postgres' text cannot hold. Both are Unicode noncharacters, which no real text contains."""
 
-_DAMAGE = (b"\0", UNDECODABLE.encode(), NUL.encode())
+_FIRST_BYTE_OF_MARKS = UNDECODABLE.encode()[0]
 
 MOST_COLUMNS = 1_500
 """Of a file; a Postgres table holds 1,600."""
@@ -136,10 +137,12 @@ def separate_damaged(batch: Batch) -> Batch:
 
 
 def _holds_damage(column: pyarrow.StringArray) -> bool:
-    """Whether any text may: looked for in all of them at once, many times faster than one by one."""
+    """Whether any text may: looked for in all bytes at once, many times faster than text by text."""
     data = column.buffers()[2]
-    text = b"" if data is None else data.to_pybytes()
-    return any(damage in text for damage in _DAMAGE)
+    if data is None:
+        return False
+    bytes_ = numpy.frombuffer(data, numpy.uint8)
+    return bool((bytes_ == 0).any() or (bytes_ == _FIRST_BYTE_OF_MARKS).any())
 
 
 def unreadable_text(row_number: int, text: str) -> UnreadableRow:

@@ -251,7 +251,7 @@ def _copy_rows(
     with running_ahead(split, BATCHES_AHEAD) as batches:
         for batch in batches:
             if batch.certain_rows:
-                copy_binary(connection, target.table, splitter.columns, batch.binary)
+                copy_binary(connection, target.table, splitter.columns, batch.binary, batch.certain_rows)
             copy_texts(connection, staging, batch.rest.rows)
             unreadable += quarantine_unreadable(connection, file, file_id, batch.rest.unreadable)
             before, rows = rows, rows + batch.certain_rows + batch.rest.rows.num_rows + len(batch.rest.unreadable)

@@ -171,7 +171,7 @@ def _object(rules: Rules, staging: Staging) -> Expression:
     rows = staging.table
     parts: list[Expression] = []
     if rules.object_column in staging.given:
-        parts.append(func.coalesce(cast(rows.c[rules.object_column], JSONB), cast("{}", JSONB)))
+        parts.append(func.coalesce(cast(rows.c[rules.object_column], JSONB), cast({}, JSONB)))
     for start in range(0, len(staging.extras), _PAIRS_PER_CALL):
         arguments: list[Any] = []
         for column, name, is_json in staging.extras[start : start + _PAIRS_PER_CALL]:

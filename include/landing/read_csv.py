@@ -47,15 +47,13 @@ class _ValidUtf8(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        filled = 0
-        while filled < len(buffer) and (self._ready or not self._ended):
-            if not self._ready:
-                self._read_chunk()
-            count = min(len(buffer) - filled, len(self._ready))
-            buffer[filled : filled + count] = self._ready[:count]
-            self._ready = self._ready[count:]
-            filled += count
-        return filled
+        # No more than a chunk at a time: batches of this size stay in the processor's cache.
+        while not self._ready and not self._ended:
+            self._read_chunk()
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
 
     def _read_chunk(self) -> None:
         chunk = self._stream.read(_CHUNK_BYTES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, cast
 
 import pyarrow
 import pyarrow.csv
@@ -15,6 +15,8 @@ from sqlalchemy.schema import CreateTable
 
 from include.landing.batches import ROW_NUMBER, Content, LandingFileError
 from include.landing.rules import Rules
+
+_COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,25 @@ def copy_texts(connection: Connection, staging: Staging, rows: pyarrow.Table) ->
     # "all_valid" quotes every value but null, so that a value which looks like COPY's end marker or null is none.
     pyarrow.csv.write_csv(rows, text, pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid"))
     text.seek(0)
-    _copy(connection, staging.table, [places.get(name, name) for name in rows.column_names], "csv", text)
+    _copy(connection, staging.table, [places.get(name, name) for name in rows.column_names], "csv", text, rows.num_rows)
 
 
-def copy_binary(connection: Connection, table: Table, columns: list[str], binary: bytes) -> None:
-    """Append rows in the bytes of COPY's binary format to ``table``."""
-    _copy(connection, table, columns, "binary", io.BytesIO(binary))
+def copy_binary(connection: Connection, table: Table, columns: list[str], parts: tuple[bytes, ...], count: int) -> None:
+    """Append ``count`` rows in the bytes of COPY's binary format to ``table``."""
+    _copy(connection, table, columns, "binary", _Parts(parts), count)
 
 
-def _copy(connection: Connection, table: Table, columns: list[str], format_: str, stream: BinaryIO) -> None:
+class _Parts:
+    """Bytes to read part by part, as they are: psycopg2 takes a part longer than it asked for."""
+
+    def __init__(self, parts: tuple[bytes, ...]) -> None:
+        self._parts = iter(parts)
+
+    def read(self, _size: int) -> bytes:
+        return next(self._parts, b"")
+
+
+def _copy(connection: Connection, table: Table, columns: list[str], format_: str, stream: Any, count: int) -> None:
     statement = sql.SQL("copy {} ({}) from stdin with (format {})").format(
         sql.Identifier(table.schema, table.name) if table.schema else sql.Identifier(table.name),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
@@ -100,4 +112,6 @@ def _copy(connection: Connection, table: Table, columns: list[str], format_: str
     )
     driver = cast(PsycopgConnection, connection.connection.driver_connection)
     with driver.cursor() as cursor:
-        cursor.copy_expert(statement.as_string(cursor), stream, size=1 << 20)
+        cursor.copy_expert(statement.as_string(cursor), stream, size=_COPIED_BYTES)
+        if cursor.rowcount != count:
+            raise RuntimeError(f"{cursor.rowcount} of {count} rows were copied to {table.name}")

@@ -23,8 +23,8 @@ from include.landing.staging import Staging
 class SplitBatch:
     """A batch, its certain rows apart."""
 
-    binary: bytes
-    """The certain rows, complete with COPY's header and end; empty when there are none."""
+    binary: tuple[bytes, ...]
+    """The certain rows between COPY's header and end; empty when there are none."""
     certain_rows: int
     rest: Batch
     """The other rows, and those that cannot be read at all."""
@@ -50,11 +50,11 @@ class Splitter:
     def split(self, batch: Batch) -> SplitBatch:
         rows = batch.rows
         if not self._possible or not rows.num_rows:
-            return SplitBatch(b"", 0, batch)
+            return SplitBatch((), 0, batch)
         certain = _filled(reduce(pyarrow.compute.and_, self._masks(rows)))
         chosen = _where(certain, rows)
         if not chosen.num_rows:
-            return SplitBatch(b"", 0, batch)
+            return SplitBatch((), 0, batch)
         typed = self._typed(chosen)
         if self._rules.certain_together is not None:
             # Rules over several columns need values, which only certain texts have.
@@ -99,9 +99,9 @@ class Splitter:
             "{", pyarrow.compute.binary_replace_slice(joined, 0, 1, ""), "}", ""
         )
 
-    def _encoded(self, typed: pyarrow.Table) -> bytes:
+    def _encoded(self, typed: pyarrow.Table) -> tuple[bytes, ...]:
         if not typed.num_rows:
-            return b""
+            return ()
         (batch,) = typed.combine_chunks().to_batches()
         schema = batch.schema
         encoders = {name: ArrowToPostgresBinaryEncoder.infer_encoder(schema.field(name)) for name in schema.names}
@@ -109,7 +109,8 @@ class Splitter:
             name = self._rules.object_column
             encoders[name] = StringEncoderBuilder.new_with_output(schema.field(name), Jsonb())
         encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(schema, encoders)
-        return bytes(encoder.write_header() + encoder.write_batch(batch) + encoder.finish())
+        # The encoder may keep a small batch to itself until the end.
+        return tuple(part for part in (encoder.write_header(), encoder.write_batch(batch), encoder.finish()) if part)
 
 
 def _field_masks(field: Field, column: pyarrow.ChunkedArray) -> list[Mask]:

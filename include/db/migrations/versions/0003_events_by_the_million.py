@@ -15,19 +15,17 @@ def upgrade() -> None:
     op.alter_column("events", "event_id", type_=sa.Text(collation="C"), schema="marketing")
     op.drop_index("events_customer_id_occurred_at_idx", "events", schema="marketing")
     op.drop_index("events_file_id_idx", "events", schema="marketing")
-    op.create_index("events_file_id_idx", "events", ["file_id"], schema="marketing", postgresql_using="brin")
     op.create_index(
-        "events_generated_idx",
+        "events_files_idx",
         "events",
-        ["customer_id"],
+        ["file_id", sa.text("(cast(lower(properties ->> 'generated') = 'true' as integer))")],
         schema="marketing",
-        postgresql_where=sa.text("lower(properties ->> 'generated') = 'true'"),
+        postgresql_using="brin",
     )
 
 
 def downgrade() -> None:
-    op.drop_index("events_generated_idx", "events", schema="marketing")
-    op.drop_index("events_file_id_idx", "events", schema="marketing")
+    op.drop_index("events_files_idx", "events", schema="marketing")
     op.create_index("events_file_id_idx", "events", ["file_id"], schema="marketing")
     op.create_index("events_customer_id_occurred_at_idx", "events", ["customer_id", "occurred_at"], schema="marketing")
     op.alter_column("events", "event_id", type_=sa.Text(), schema="marketing")
