@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -99,7 +99,7 @@ def _price(name: str, nullable: bool = False) -> sa.Column:
 
 
 def _make(name: str, *columns: sa.Column, key: tuple[str, ...] = (), unique: str | None = None) -> None:
-    constraints = []
+    constraints: list[sa.Constraint] = []
     if key:
         constraints.append(sa.PrimaryKeyConstraint(*key, name=op.f(f"{name}_pkey")))
     if unique:
