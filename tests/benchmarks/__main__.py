@@ -10,7 +10,7 @@ from pathlib import Path
 from include.settings import STATE_DIRECTORY
 from tests.benchmarks.figures import Figure, as_text
 
-ROOMS: tuple[str, ...] = ()
+ROOMS: tuple[str, ...] = ("quality",)
 """Modules of this package with ``measure(folder, events) -> list[Figure]``."""
 
 

@@ -1,0 +1,125 @@
+"""The quality gate over a whole history: its seconds, and its memory beyond that of a process that imported it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from psycopg2 import sql
+from sqlalchemy import Connection, create_engine, text
+
+from include.db import server
+from include.db.copy import _driver_connection
+from include.db.migrate import migrate
+from include.settings import PROJECT_ROOT, Settings
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.shop_files import DAYS, FIRST_INSTANT, ITEMS, EventFiles, write_event_files
+
+LAST_DAY: date = FIRST_INSTANT.astype("datetime64[D]").item() + timedelta(days=DAYS - 1)
+MAXIMUM_SECONDS, MAXIMUM_MEGABYTES = 60, 500
+EVENT_COLUMNS = (
+    "event_id", "event_type", "customer_id", "occurred_at", "item_id", "quantity", "unit_price", "query", "order_id",
+)  # fmt: skip
+
+
+def measure(folder: Path, events: int) -> list[Figure]:
+    """The first night, which judges all of the history at once, in a process of its own."""
+    files = write_event_files(folder, events)
+    data_directory = folder / "quality_postgres"
+    server.start(data_directory)
+    try:
+        url = server.ensure_database(data_directory, f"shop_{events}")
+        _fill(url, files)
+        command = [sys.executable, "-m", "tests.benchmarks.quality", url, str(folder / "quality_artifacts")]
+        ran = subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
+    finally:
+        server.stop(data_directory)
+    seconds, base, peak = json.loads(ran.stdout.splitlines()[-1])
+    what = f"quality gate over {events:,} events"
+    return [
+        Figure(what, seconds, MAXIMUM_SECONDS, "s", "Great Expectations' import and Data Docs included"),
+        Figure(f"{what}: memory", peak - base, MAXIMUM_MEGABYTES, "MB", f"beyond {base:.0f} MB; peak {peak:.0f} MB"),
+    ]
+
+
+def _fill(url: str, files: EventFiles) -> None:
+    """The events by a plain COPY, for this is no benchmark of landing; what is there already is kept."""
+    engine = create_engine(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("truncate marketing.quality_results"))
+        if not connection.execute(text("select count(*) from marketing.landing_files")).scalar_one():
+            _copy_events(connection, files)
+            connection.execute(
+                text(
+                    "insert into marketing.customers (customer_id, email, time_zone, file_id, row_number)"
+                    " select 'c' || n, 'c' || n || '@shop.example', 'Europe/Berlin', 1, n"
+                    " from generate_series(0, :customers - 1) as n"
+                ),
+                {"customers": files.customers},
+            )
+            connection.execute(
+                text(
+                    "insert into marketing.items (item_id, title, category, price, file_id, row_number)"
+                    " select 'i' || n, 'Item ' || n, 'category ' || n % 100, 8, 1, n"
+                    " from generate_series(0, :items - 1) as n"
+                ),
+                {"items": ITEMS},
+            )
+            connection.execute(
+                text(
+                    "insert into marketing.landing_files (table_name, business_date, file, sha256, size_bytes,"
+                    " rows_accepted, rows_quarantined) values ('events', :day, 'events/all.csv', '', 0, :events, 0)"
+                ),
+                {"day": LAST_DAY, "events": files.events},
+            )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("vacuum analyze"))
+    engine.dispose()
+
+
+def _copy_events(connection: Connection, files: EventFiles) -> None:
+    """Without indexes while it lasts, and with file 1 as the file of all rows."""
+    indexes = connection.execute(
+        text(
+            "select indexname, indexdef from pg_indexes where schemaname = 'marketing' and tablename = 'events'"
+            " and indexname <> 'events_pkey'"
+        )
+    ).all()
+    quote = connection.dialect.identifier_preparer.quote
+    for index in indexes:
+        connection.execute(text(f"drop index marketing.{quote(index.indexname)}"))
+    alter = "alter table marketing.events alter {} {}"
+    for column in ("file_id", "row_number"):
+        connection.execute(text(alter.format(column, "set default 1")))
+    copy = sql.SQL("copy marketing.events ({}) from stdin with (format csv, header)")
+    with files.csv.open("rb") as rows, _driver_connection(connection).cursor() as cursor:
+        cursor.copy_expert(copy.format(sql.SQL(", ").join(map(sql.Identifier, EVENT_COLUMNS))), rows)
+    for column in ("file_id", "row_number"):
+        connection.execute(text(alter.format(column, "drop default")))
+    for index in indexes:
+        connection.execute(text(index.indexdef))
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+
+
+def main(url: str, artifacts: str) -> None:
+    """Print seconds, base and peak megabytes. Base: this process before the gate, with what it imports at its top."""
+    from include.quality import check_data_quality
+
+    settings = Settings(database_url=url, artifacts=artifacts, business_time_zone="UTC")
+    engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
+    base, start = _peak_megabytes(), time.perf_counter()
+    check_data_quality(engine, settings, business_date=LAST_DAY)
+    print(json.dumps([time.perf_counter() - start, base, _peak_megabytes()]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
