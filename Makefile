@@ -6,7 +6,7 @@ VENV := $(STATE)/venv
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo web night db-url stop test bench lint lock
+.PHONY: help install demo web night db-url stop test bench fuzz lint lock
 
 help:
 	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -53,6 +53,10 @@ test: $(INSTALLED)
 ## bench              the benchmarks, each as a ratio to a yardstick of the same run; ROOM=landing for one room
 bench: $(INSTALLED)
 	@$(RUN) tests.benchmarks $(ROOM)
+
+## fuzz               fuzz the landing readers, coverage-guided; LIMIT=600 for ten minutes each
+fuzz: $(INSTALLED)
+	@$(RUN) tests.fuzz $(LIMIT)
 
 ## lock               compile requirements.txt anew from pyproject.toml
 lock: $(INSTALLED)

@@ -56,20 +56,23 @@ def nightly_marketing() -> None:
         ]
     )
     def load_landing_files() -> dict[str, Any]:
-        """Landing files up to D into the tables; what reacted to messages into suppressions."""
+        """Sources and landing files up to D into the tables; what reacted to messages into suppressions."""
         from include.business_time import start_of_day
         from include.delivery import process_engagements
-        from include.landing import load_landing_files
+        from include.landing import export_sources, load_landing_files
         from include.settings import load_settings
 
         business_date = business_date_of_run()
         end_of_day = start_of_day(business_date + timedelta(days=1), load_settings().business_time_zone)
+        # One broken source or file must not keep the others out, nor their unsubscribes from taking effect.
         try:
-            loaded = run_stage(load_landing_files, business_date=business_date)
+            try:
+                exported = run_stage(export_sources, business_date=business_date)
+            finally:
+                loaded = run_stage(load_landing_files, business_date=business_date)
         finally:
-            # One broken file must not keep the unsubscribes of the others from taking effect.
             processed = run_stage(process_engagements, as_of=end_of_day)
-        return loaded | processed
+        return exported | loaded | processed
 
     @task(outlets=[marketing_asset("quality_results")])
     def check_data_quality() -> dict[str, Any]:

@@ -44,6 +44,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class SourceSettings(_Section):
+    """A table of the team's own in Postgres, landed each night like a file."""
+
+    table: Literal["customers", "items", "events", "consents", "campaigns", "message_history", "engagements"]
+    """The landing table it fills."""
+    relation: Annotated[str, Field(pattern=r"^[^./\\]+\.[^./\\]+$")]
+    """``schema.table`` of the source, as Postgres spells it, without quotes."""
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+    """The landing table's column: the source's column. Instants must be ``timestamptz``."""
+    watermark: str
+    """Column (``timestamptz``) that says when a row came in or last changed."""
+    lag_minutes: Annotated[int, Field(ge=0)] = 0
+    """Rows may come in this much later than their watermark says."""
+    database_url: SecretStr | None = None
+    """SQLAlchemy URL of the source's database; unset, the marketing database."""
+
+
+def _named_once(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+    """Two of one name would write over each other's files."""
+    names = [(source.table, source.relation) for source in sources]
+    for table, relation in sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{relation} fills {table} twice; name it once, or make a view of the second")
+    return sources
+
+
 class QualitySettings(_Section):
     """When a night is stopped, and when it only reports."""
 
@@ -194,6 +219,7 @@ class Settings(BaseSettings):
     default_customer_time_zone: TimeZoneName | None = None
     """Zone of a customer whose own is unknown; unset, the business's."""
     currency: str = "USD"
+    sources: Annotated[tuple[SourceSettings, ...], AfterValidator(_named_once)] = ()
     quality: QualitySettings = QualitySettings()
     features: FeatureSettings = FeatureSettings()
     recommender: RecommenderSettings = RecommenderSettings()

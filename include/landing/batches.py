@@ -22,6 +22,18 @@ UNDECODABLE = "\ufdd0"
 NUL = "\ufdd1"
 """Stand in for bytes that Postgres' text cannot hold. Both are Unicode noncharacters, which no real text contains."""
 
+MOST_COLUMNS = 1_500
+"""Of a file; a Postgres table holds 1,600."""
+
+_SNIFFED_BYTES = 1_024
+_FEWEST_SNIFFED_BYTES = 8
+_FOREIGN_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16's, which it begins with
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
 MARK_ERRORS = "landing_mark_undecodable"
 """Name of the codec error handler that puts UNDECODABLE in place of what is not UTF-8."""
 
@@ -65,6 +77,39 @@ class Content:
     json_columns: frozenset[str]
     """Those whose text is JSON, to be stored as such where they have no column of their own."""
     batches: Iterator[Batch]
+
+
+def refuse_foreign_encoding(open_stream: OpenStream) -> None:
+    """Raises LandingFileError for UTF-16 and UTF-32, with or without a byte order mark.
+
+    Other encodings than UTF-8 cannot be told from damage; their rows that are not UTF-8 go to quarantine.
+    """
+    with open_stream() as stream:
+        head = stream.read(_SNIFFED_BYTES)
+    name = next((name for mark, name in _FOREIGN_MARKS if head.startswith(mark)), None)
+    # Without a mark: every second byte of plain letters and digits is NUL.
+    if (
+        name is None
+        and len(head) >= _FEWEST_SNIFFED_BYTES
+        and max(head[::2].count(0), head[1::2].count(0)) > len(head) / 4
+    ):
+        name = "UTF-16"
+    if name is not None:
+        raise LandingFileError(f"is {name}: write it as UTF-8")
+
+
+def check_names(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """``columns``; raises LandingFileError for names that no table can take in."""
+    if len(columns) > MOST_COLUMNS:
+        raise LandingFileError(f"has {len(columns):,} columns, more than {MOST_COLUMNS:,}: leave out those not needed")
+    for position, name in enumerate(columns, start=1):
+        if any(character in name for character in (UNDECODABLE, NUL, "\0")):
+            raise LandingFileError(
+                f"the name of column {position} holds bytes that are not UTF-8 or a NUL character: write it as UTF-8"
+            )
+        if name == ROW_NUMBER:
+            raise LandingFileError(f"column {ROW_NUMBER} has a name that landing itself needs: give it another name")
+    return columns
 
 
 def separate_damaged(batch: Batch) -> Batch:

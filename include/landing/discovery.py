@@ -71,7 +71,7 @@ def _as_landing_file(path: str, location: str, size_bytes: int, filesystem: Any)
     if not folders or folders[0] not in LANDING_TABLES:
         stranger = f"folder {folders[0]!r}" if folders else f"file {path!r}"
         return f"{stranger} is none of the tables {', '.join(LANDING_TABLES)}; passed over"
-    day = _as_date(folders[1]) if len(folders) > 1 else None
+    day = as_date(folders[1]) if len(folders) > 1 else None
     if day is None:
         where = f"folder {'/'.join(folders[:2])!r}" if len(folders) > 1 else f"file {path!r}"
         return f"{where} is not below a date such as {folders[0]}/2017-11-30; passed over"
@@ -82,7 +82,8 @@ def _as_landing_file(path: str, location: str, size_bytes: int, filesystem: Any)
     return LandingFile(folders[0], day, path, location, size_bytes, filesystem)
 
 
-def _as_date(folder: str) -> date | None:
+def as_date(folder: str) -> date | None:
+    """The date that a folder is named after, ``2017-11-30``; None: it is named otherwise."""
     if not _DATE_FOLDER.fullmatch(folder):
         return None
     try:

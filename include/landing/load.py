@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from include.db.locks import lock
 from include.db.tables import LANDING_TABLES, landing_files, quarantined_rows
 from include.landing.batches import Content, LandingFileError
+from include.landing.changed_days import note_rows_of
 from include.landing.discovery import LandingFile, find_landing_files, sha256_of
 from include.landing.merging import (
     merge,
@@ -180,6 +181,7 @@ def _register(connection: Connection, file: LandingFile, digest: str, former_id:
         "rows_quarantined": 0,
     }
     if former_id is not None:
+        note_rows_of(connection, RULES[file.table_name], file_id, owner=former_id)
         for table in (LANDING_TABLES[file.table_name], quarantined_rows, landing_files):
             connection.execute(delete(table).where(table.c.file_id == former_id))
     connection.execute(insert(landing_files).values(facts))
@@ -205,6 +207,7 @@ def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
     refused = quarantine_refused(connection, file, file_id, rules, staging)
     refused += quarantine_repeated(connection, file, file_id, rules, staging)
     merge(connection, file, file_id, rules, staging, staged - refused)
+    note_rows_of(connection, rules, file_id, owner=file_id)
     return _Loaded(staged - refused, quarantined + refused)
 
 

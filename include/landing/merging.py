@@ -26,6 +26,7 @@ from sqlalchemy.types import Text
 
 from include.db.tables import PROVENANCE_COLUMNS, landing_files, quarantined_rows
 from include.landing.batches import ROW_NUMBER, UnreadableRow
+from include.landing.changed_days import note_rows_to_replace
 from include.landing.discovery import LandingFile
 from include.landing.kinds import Expression
 from include.landing.ownership import later_than
@@ -116,10 +117,12 @@ def merge(
         else:
             connection.execute(statement)
         return
-    collision = upsert(table).from_select(names, rows)
     key_names = [column.name for column in table.primary_key]
-    replaced = [*rules.column_names, *PROVENANCE_COLUMNS]
     later = _later_files(connection, file)
+    keys = select(*(rules.value(staging.table, name).label(name) for name in key_names)).subquery()
+    note_rows_to_replace(connection, rules, file_id, keys, later)
+    collision = upsert(table).from_select(names, rows)
+    replaced = [*rules.column_names, *PROVENANCE_COLUMNS]
     connection.execute(
         collision.on_conflict_do_update(
             index_elements=key_names,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy
@@ -21,7 +22,9 @@ from include.landing.batches import (
     LandingFileError,
     OpenStream,
     UnreadableRow,
+    check_names,
     numbered,
+    refuse_foreign_encoding,
     storable,
     unreadable_text,
 )
@@ -82,13 +85,36 @@ class _RaggedRows:
 def read_csv(open_stream: OpenStream) -> Content:
     """The file's columns and batches; ``open_stream()`` opens its (decompressed) bytes anew.
 
-    An empty file has no columns and no batches. Raises LandingFileError on a quote that never closes, and arrow's
-    ArrowInvalid on what is no CSV.
+    An empty file has no columns and no batches. Raises LandingFileError on a quote that never closes, a row longer than
+    a block, UTF-16 and names that no table can take in, and arrow's ArrowInvalid on what is no CSV.
     """
-    with open_stream() as stream:
+    refuse_foreign_encoding(open_stream)
+    with open_stream() as stream, _clear_about_long_rows():
         header = _open(stream, names=None, ragged=_RaggedRows())
         names = [] if header is None else header.schema.names
-    return Content(tuple(name.strip() for name in names), frozenset(), _batches(open_stream, names))
+    if header is None:
+        _refuse_open_header(open_stream)
+    columns = check_names(tuple(name.strip() for name in names))
+    return Content(columns, frozenset(), _batches(open_stream, names))
+
+
+def _refuse_open_header(open_stream: OpenStream) -> None:
+    """To arrow a file whose header never ends is an empty one."""
+    with open_stream() as stream:
+        if stream.read(_CHUNK_BYTES).count(b'"') % 2:
+            raise LandingFileError("the quote opened in the header never closes, so no row can be read")
+
+
+@contextmanager
+def _clear_about_long_rows() -> Iterator[None]:
+    try:
+        yield
+    except pyarrow.ArrowInvalid as error:
+        if "straddl" not in str(error):
+            raise
+        raise LandingFileError(
+            f"has a row longer than {BLOCK_BYTES >> 20} MiB: close its quote, if one never closes, or shorten the row"
+        ) from error
 
 
 def _open(stream: BinaryIO, names: list[str] | None, ragged: _RaggedRows) -> Any:
@@ -118,7 +144,7 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
     next_number = 1
     last_value: str | None = None
     columns = [name.strip() for name in names]
-    with open_stream() as stream:
+    with open_stream() as stream, _clear_about_long_rows():
         for record_batch in _open(stream, names, ragged):
             rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
             numbers = _numbers(next_number, rows.num_rows, ragged.numbers())
@@ -153,4 +179,6 @@ def _refuse_open_quote(
         while chunk := stream.read(_CHUNK_BYTES):
             ending = (ending + chunk)[-4:]
     if not ending.rstrip(b"\r\n").endswith(b'"'):
-        raise LandingFileError(f"the quote opened in row {number} never closes, so the rows after it cannot be read")
+        raise LandingFileError(
+            f"the quote opened in row {number} never closes: close it, the rows after it cannot be read"
+        )

@@ -16,6 +16,7 @@ from include.landing.batches import (
     Content,
     OpenStream,
     UnreadableRow,
+    refuse_foreign_encoding,
     storable,
     unreadable_text,
 )
@@ -26,8 +27,10 @@ _BOM = b"\xef\xbb\xbf"
 def read_jsonl(open_stream: OpenStream, known_columns: tuple[str, ...], object_column: str) -> Content:
     """The file with ``known_columns`` as text and all other keys as one JSON object in ``object_column``.
 
-    An object under ``object_column`` itself is merged into it. Blank lines are not rows.
+    An object under ``object_column`` itself is merged into it. Blank lines are not rows. Of a key that occurs
+    twice in a line the last counts. Raises LandingFileError on UTF-16.
     """
+    refuse_foreign_encoding(open_stream)
     columns = (*known_columns, object_column)
     return Content(columns, frozenset(), _batches(open_stream, known_columns, object_column))
 

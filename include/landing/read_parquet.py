@@ -11,16 +11,17 @@ import pyarrow.compute
 import pyarrow.parquet
 from pyarrow import types
 
-from include.landing.batches import BATCH_ROWS, MARK_ERRORS, Batch, Content, OpenStream, numbered
+from include.landing.batches import BATCH_ROWS, MARK_ERRORS, Batch, Content, OpenStream, check_names, numbered
 
 
 def read_parquet(open_stream: OpenStream) -> Content:
     """The file's columns and batches. Instants with a zone become UTC; naive ones stay without an offset, for the
-    checks to refuse. Lists, structs and maps become JSON."""
+    checks to refuse. Lists, structs and maps become JSON. Raises LandingFileError on names that no table can take in,
+    and arrow's errors on what is no Parquet."""
     with open_stream() as stream:
         schema = pyarrow.parquet.ParquetFile(stream).schema_arrow
     json_columns = frozenset(field.name for field in schema if _is_json(field.type))
-    return Content(tuple(schema.names), json_columns, _batches(open_stream))
+    return Content(check_names(tuple(schema.names)), json_columns, _batches(open_stream))
 
 
 def _batches(open_stream: OpenStream) -> Iterator[Batch]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from include.settings import STATE_DIRECTORY
 from tests.benchmarks.figures import Figure, as_text
 
-ROOMS: tuple[str, ...] = ("quality",)
+ROOMS = ("landing", "quality")
 """Modules of this package with ``measure(folder, events) -> list[Figure]``."""
 
 
@@ -27,8 +27,9 @@ def main() -> int:
     figures: list[Figure] = []
     for room in arguments.rooms or ROOMS:
         print(f"{room}: {arguments.events:,} events …", flush=True)
-        figures += importlib.import_module(f"tests.benchmarks.{room}").measure(arguments.folder, arguments.events)
-    print(as_text(figures))
+        measured = importlib.import_module(f"tests.benchmarks.{room}").measure(arguments.folder, arguments.events)
+        print(as_text(measured), flush=True)
+        figures += measured
     return 0 if all(figure.holds for figure in figures) else 1
 
 

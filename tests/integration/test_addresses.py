@@ -100,7 +100,7 @@ def test_planning_sending_and_suppressing_take_the_same_for_an_address(
     assert {row.channel for row in reach if row.has_address} == set(addresses)
 
     with running_sinks(tmp_path / "sinks") as sinks:
-        summary = deliver(engine, settings_for(make_settings, sinks))  # type: ignore[arg-type]  # the fixture
+        summary = deliver(engine, settings_for(make_settings, sinks))
         assert (summary.sent, summary.cancelled) == (len(addresses), len(CHANNELS) - len(addresses))
         assert arrivals(sinks) == sorted(addresses)
 

@@ -1,0 +1,151 @@
+"""A team's own events table as a source: its new rows once each, whatever is repeated, late or killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import Engine, text
+
+from include.landing import LandingFileError, export_sources, load_landing_files
+from include.settings import Settings
+
+FIRST, SECOND = date(2017, 11, 29), date(2017, 11, 30)
+SOURCE = {
+    "table": "events",
+    "relation": "shop.Order lines",
+    "columns": {"event_id": "id", "event_type": "kind", "customer_id": 'who "q"', "occurred_at": "at"},
+    "watermark": "seen at",
+    "lag_minutes": 60,
+}
+
+
+@pytest.fixture
+def shop(engine: Engine) -> Callable[[int, str, str], None]:
+    def execute(statement: str, **values: Any) -> None:
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+
+    execute("create schema shop")
+    execute(
+        'create table shop."Order lines" (id int, kind text, "who ""q""" text, at timestamptz, "seen at" timestamptz)'
+    )
+    return lambda number, kind, seen: execute(
+        "insert into shop.\"Order lines\" values (:number, :kind, 'c1', :seen, :seen)",
+        number=number,
+        kind=kind,
+        seen=seen,
+    )
+
+
+def ids(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("select event_id from marketing.events order by 1")).scalars())
+
+
+def test_new_rows_are_landed_once_and_late_ones_within_the_lag(
+    shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(sources=[SOURCE], business_time_zone="UTC")
+
+    def night(day: date) -> tuple[int, int]:
+        export_sources(engine, settings, business_date=day)
+        summary = load_landing_files(engine, settings, business_date=day)
+        return summary.files_loaded, summary.rows_quarantined
+
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    shop(2, "stare", "2017-11-29T12:00:00Z")
+    shop(3, "view", "2017-11-30T00:00:00Z")
+    assert night(FIRST) == (1, 1)
+    assert ids(engine) == ["1"]
+    assert night(FIRST) == (0, 0)
+    shop(4, "view", "2017-11-29T23:30:00Z")  # late, within the lag
+    shop(5, "view", "2017-11-29T20:00:00Z")  # later than the lag allows
+    assert night(SECOND) == (1, 0)
+    assert ids(engine) == ["1", "3", "4"]
+    assert night(SECOND) == (0, 0)
+    assert night(FIRST) == (1, 1)  # by hand, once more: what came late comes in too
+    assert ids(engine) == ["1", "3", "4", "5"]
+    folders = Path(settings.landing) / "events"
+    assert sorted(path.name for path in folders.rglob("*.csv")) == ["source-shop.Order lines.csv"] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"relation": "shop.orders"}, r"sources\[0\].relation: there is no readable table shop.orders"),
+        ({"columns": {"event_id": "x; drop"}}, r"sources\[0\].columns.event_id: .* has no column 'x; drop'; it has at"),
+        (
+            {"database_url": "postgresql+psycopg2://ada:secret@127.0.0.1:1/shop"},
+            r"^sources\[0\]: shop.Order lines cannot be read \(OperationalError\): check database_url and its rights$",
+        ),
+        ({"watermark": "id"}, r"sources\[0\].watermark: .* of type timestamp with time zone"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named(
+    shop: Callable[[int, str, str], None],
+    engine: Engine,
+    make_settings: Callable[..., Settings],
+    change: dict[str, Any],
+    said: str,
+) -> None:
+    with pytest.raises(LandingFileError, match=said):
+        export_sources(engine, make_settings(sources=[SOURCE | change]), business_date=FIRST)
+
+
+def test_a_broken_source_is_named_and_does_not_keep_the_others_out(
+    shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    broken = SOURCE | {"relation": "shop.nowhere"}
+    settings = make_settings(sources=[broken, SOURCE], business_time_zone="UTC")
+    with pytest.raises(LandingFileError, match=r"sources\[0\].relation"):
+        export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1"]
+
+
+def test_a_source_named_twice_is_refused(make_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(ValidationError, match=r"shop.Order lines fills events twice"):
+        make_settings(sources=[SOURCE, SOURCE | {"watermark": "at"}])
+
+
+def test_a_folder_that_is_no_date_is_passed_over(
+    shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(sources=[SOURCE], business_time_zone="UTC")
+    stray = Path(settings.landing) / "events" / "2017-99-99" / "source-shop.Order lines.csv"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("event_id\n")
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1"]
+
+
+def test_an_export_that_dies_leaves_the_former_file(
+    shop: Callable[[int, str, str], None],
+    engine: Engine,
+    make_settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = make_settings(sources=[SOURCE], business_time_zone="UTC")
+    shop(1, "view", "2017-11-29T12:00:00Z")
+    export_sources(engine, settings, business_date=FIRST)
+    shop(2, "view", "2017-11-29T13:00:00Z")
+    with monkeypatch.context() as patch:
+        # Just before the finished file takes its name.
+        patch.setattr(
+            "fsspec.implementations.local.LocalFileSystem.mv", lambda *_, **__: (_ for _ in ()).throw(OSError("dead"))
+        )
+        with pytest.raises(OSError, match="dead"):
+            export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1"]
+    export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    assert ids(engine) == ["1", "2"]
