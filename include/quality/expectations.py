@@ -62,6 +62,8 @@ def run_suites(
     try:
         return [finding for suite in suites for finding in _run(context, source, engine, suite, parameters, failing)]
     finally:
+        # Both: the source's own engine and that of its metrics hold a connection each.
+        source.get_execution_engine().close()
         source.get_engine().dispose()
 
 

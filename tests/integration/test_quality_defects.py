@@ -1,4 +1,5 @@
 """Seeded defects of many kinds in a shop with ten weeks of history, and thirty clean days with weeks and holidays."""
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ select
     'e' || days.day || '-' || n,
     (array['view', 'view', 'view', 'click', 'add_to_cart', 'purchase', 'purchase', 'return'])[1 + n % 8],
     'c' || (n / 8) % 200,
-    cast(days.day as timestamp) at time zone 'UTC' + n * interval '97 seconds' % interval '24 hours',
+    cast(days.day as timestamp) at time zone 'UTC' + (n * 97 % 86400) * interval '1 second',
     'i' || (n / 8) % 50,
     case when n % 8 in (5, 6) then 1 end,
     case when n % 8 in (5, 6) then 10 * exp(0.5 * sin(n + days.number)) end,
