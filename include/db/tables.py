@@ -44,6 +44,7 @@ EVENT_TYPES = ("view", "search", "click", "add_to_cart", "purchase", "return", "
 ENGAGEMENT_TYPES = ("delivered", "open", "click", "unsubscribe", "bounce", "complaint")
 SEGMENTS = ("new", "loyal", "regular", "at_risk", "lapsed", "no_purchase")
 """Of customers; ``include/features`` tells the rule, a campaign's audience names them."""
+LIFECYCLE_STAGES = ("prospect", "new", "active", "reactivated", "at_risk", "lapsed")
 NEXT_PURCHASE = "next_purchase"
 """What the customer is likely to buy next; what was bought before may come again."""
 DISCOVERY = "discovery"
@@ -285,6 +286,16 @@ def _profile_columns() -> list[Column[Any]]:
     ]
 
 
+def _outlook_columns() -> list[Column[Any]]:
+    """Null where nothing can be said: for whoever never bought, or while there are too few buyers to learn from."""
+    return [
+        Column("lifecycle_stage", Text),
+        Column("churn_probability", Double, comment="of no order in the next forecast_days"),
+        Column("expected_orders", Double, comment="purchase days in the next forecast_days"),
+        _total("expected_value", comment="revenue of the next forecast_days"),
+    ]
+
+
 customer_features = Table(
     "customer_features",
     metadata,
@@ -300,6 +311,7 @@ customer_features = Table(
     Column("active_hours", ARRAY(Double), nullable=False, comment="24 shares of activity by local hour; empty: none"),
     Column("segment", Text, nullable=False),
     *_profile_columns(),
+    *_outlook_columns(),
 )
 
 item_features = Table(

@@ -82,8 +82,7 @@ def order_log_likelihood(model: OrderModel, x: ArrayLike, t_x: ArrayLike, t: Arr
 def alive_probability(model: OrderModel, x: ArrayLike, t_x: ArrayLike, t: ArrayLike) -> Floats:
     """That a customer is not gone, shape (n,); 1 for one who bought once, since a purchase comes before the going."""
     x, t_x, t = (np.asarray(values, dtype=np.float64) for values in (x, t_x, t))
-    _, gone = _order_terms(model, x, t_x, t)
-    return 1 - gone
+    return _order_terms(model, x, t_x, t)[1]
 
 
 def no_order_probability(model: OrderModel, x: ArrayLike, t_x: ArrayLike, t: ArrayLike, horizon: float) -> Floats:
@@ -152,7 +151,7 @@ def expected_order_value(model: SpendModel, orders: ArrayLike, amount: ArrayLike
 
 
 def _order_terms(model: OrderModel, x: Floats, t_x: Floats, t: Floats) -> tuple[Floats, Floats]:
-    """Log-likelihood, and the part of the likelihood that is of those gone."""
+    """Log-likelihood, and the share of the likelihood that is of those not gone."""
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
     again = x > 0
     common = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
@@ -161,14 +160,14 @@ def _order_terms(model: OrderModel, x: Floats, t_x: Floats, t: Floats) -> tuple[
     # b + x - 1 is only taken where x > 0, and may be as small as b.
     gone = np.where(again, np.log(a) - np.log(np.where(again, b + x - 1, 1)) - (r + x) * np.log(alpha + t_x), -np.inf)
     either = np.logaddexp(alive, gone)
-    return common + chances + either, np.exp(gone - either)
+    return common + chances + either, np.exp(alive - either)
 
 
 def _order_loss(logs: Floats, x: Floats, t_x: Floats, t: Floats, counts: Floats) -> tuple[float, Floats]:
     """Mean negative log-likelihood at the parameters' logarithms, and its gradient."""
     r, alpha, a, b = np.exp(logs)
-    likelihood, gone = _order_terms(OrderModel(r, alpha, a, b), x, t_x, t)
-    alive = 1 - gone
+    likelihood, alive = _order_terms(OrderModel(r, alpha, a, b), x, t_x, t)
+    gone = 1 - alive
     drops = np.where(x > 0, gone / np.where(x > 0, b + x - 1, 1), 0)
     slopes = np.stack(
         [

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from include.db.copy import copy_in
 from include.db.tables import EVENT_TYPES, customers, events, items
 from include.features import build, build_features
-from include.settings import Settings
+from include.settings import LifecycleSettings, Settings
 
 D = date(2017, 11, 30)
 BUSINESS_ZONE = "America/New_York"
@@ -207,12 +207,12 @@ def _segment(bought_ever: pd.DataFrame, ages: list[int]) -> str:
     if bought_ever.empty:
         return "no_purchase"
     recency = bought_ever.age.min()
-    interval = (ages[-1] - ages[0]) / (len(ages) - 1) if len(ages) > 1 else build.USUAL_INTERVAL_DAYS
-    if bought_ever.age.max() < build.NEW_DAYS:
+    interval = (ages[-1] - ages[0]) / (len(ages) - 1) if len(ages) > 1 else LIFECYCLE.usual_interval_days
+    if bought_ever.age.max() < LIFECYCLE.new_days:
         return "new"
-    if not ages or (recency > build.LAPSED_DAYS and recency > build.LAPSED_INTERVALS * interval):
+    if not ages or (recency > LIFECYCLE.lapsed_days and recency > LIFECYCLE.lapsed_intervals * interval):
         return "lapsed"
-    if recency > build.AT_RISK_DAYS and recency > build.AT_RISK_INTERVALS * interval:
+    if recency > LIFECYCLE.at_risk_days and recency > LIFECYCLE.at_risk_intervals * interval:
         return "at_risk"
     return "loyal" if len(ages) >= build.LOYAL_PURCHASE_DAYS and interval <= build.LOYAL_INTERVAL_DAYS else "regular"
 
