@@ -26,8 +26,9 @@ from scipy.special import digamma, gammaln, hyp2f1
 
 Floats = NDArray[np.float64]
 
-LOG_BOUND = 12.0
-"""Parameters are sought within e^±12 of the data's own scale: what lies beyond cannot be told apart."""
+LOG_BOUND = 8.0
+"""Parameters are sought within e^±8 of the data's own scale: what lies beyond cannot be told apart by any shop's data,
+and a double cannot hold the terms of the expected orders there."""
 SINGULAR_WITHIN = 1e-6
 """The expected orders divide by a - 1; an a this close to 1 is moved this far off, an error of the same size."""
 
@@ -96,14 +97,18 @@ def no_order_probability(model: OrderModel, x: ArrayLike, t_x: ArrayLike, t: Arr
 def expected_orders(model: OrderModel, x: ArrayLike, t_x: ArrayLike, t: ArrayLike, horizon: float) -> Floats:
     """Orders of a customer in the next ``horizon``, shape (n,); equation (10) of the 2005 paper.
 
-    Its 2F1 is taken in Euler's transform, (1 - z)^(c-a-b) 2F1(c-a, c-b; c; z): the powers of r + x, of which one grows
-    and the other vanishes with x, cancel, and the series is short for customers with many orders.
+    Where its powers of r + x overflow, after thousands of orders, 2F1 is taken in Euler's transform,
+    (1 - z)^(c-a-b) 2F1(c-a, c-b; c; z), in which they cancel.
     """
     x, t = np.asarray(x, dtype=np.float64), np.asarray(t, dtype=np.float64)
+    r, b = model.r, model.b
     a = model.a if abs(model.a - 1) > SINGULAR_WITHIN else 1 + SINGULAR_WITHIN
     z = horizon / (model.alpha + t + horizon)
-    series = hyp2f1(a + model.b - 1 - model.r, a - 1, a + model.b + x - 1, z)
-    of_the_alive = (a + model.b + x - 1) / (a - 1) * (1 - (1 - z) ** (a - 1) * series)
+    with np.errstate(over="ignore", invalid="ignore"):
+        left = (1 - z) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
+    transformed = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+    left = np.where(np.isfinite(left), left, transformed)
+    of_the_alive = (a + b + x - 1) / (a - 1) * (1 - left)
     return np.maximum(of_the_alive, 0) * alive_probability(model, x, t_x, t)
 
 

@@ -22,6 +22,7 @@ WINDOW = 200
 WEIGHTS = {"view": 0.1, "click": 0.2, "add_to_cart": 0.5, "purchase": 1.0, "return": -1.0, "rating": 0.05}
 KNOWN_ZONES = ["America/New_York", "Asia/Kolkata", "Europe/London", "Pacific/Auckland"]
 ZONES = [*KNOWN_ZONES, None, "Not/AZone"]
+LIFECYCLE = LifecycleSettings()
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,8 @@ MODELS = [
     OrderModel(1.0, 10.0, 1.0, 2.0),  # a = 1, where equation (10) divides by nothing
     OrderModel(1.0, 10.0, 1.0 + 1e-9, 2.0),
     OrderModel(0.01, 300.0, 40.0, 0.1),
-    OrderModel(50.0, 50.0, 1e-5, 1e5),
+    OrderModel(50.0, 50.0, 4e-4, 2500.0),
+    OrderModel(2500.0, 5000.0, 300.0, 300.0),
 ]
 
 
