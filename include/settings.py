@@ -125,6 +125,8 @@ class FeatureSettings(_Section):
     profile_days: PositiveInt = 365
     """Days of history a customer's profile looks back on."""
     favourite_categories: PositiveInt = 5
+    bargain_below: Share = 0.1
+    """A purchase this far below the item's median price, as a share of it, is a bargain to ``discount_sensitivity``."""
     lifecycle: LifecycleSettings = LifecycleSettings()
     forecast_days: PositiveInt = 60
     """Days ahead that ``churn_probability``, ``expected_orders`` and ``expected_value`` speak of."""

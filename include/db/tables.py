@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -293,6 +294,7 @@ def _outlook_columns() -> list[Column[Any]]:
         Column("churn_probability", Double, comment="of no order in the next forecast_days"),
         Column("expected_orders", Double, comment="purchase days in the next forecast_days"),
         _total("expected_value", comment="revenue of the next forecast_days"),
+        Column("discount_sensitivity", Double, comment="share of bargains among the purchases that could be one"),
     ]
 
 
@@ -379,6 +381,8 @@ daily_interactions = Table(
     Column("item_no", Integer, nullable=False),
     Column("type_no", SmallInteger, nullable=False, comment="place in EVENT_TYPES, from 1"),
     _instant("last_occurred_at", nullable=False),
+    _money("unit_price", comment="the lowest paid; of purchases"),
+    Index(None, "item_no", "unit_price", postgresql_where=text("unit_price is not null")),
 )
 
 daily_activity = Table(
@@ -435,6 +439,7 @@ item_totals = Table(
     _instant("last_purchase_at"),
     _money("median_price"),
     Column("price_permille", Integer, comment="place of its price among its category's purchases"),
+    Column("bargain_price", Numeric, comment="at or below it, a bargain; null: never sold so low"),
 )
 
 item_prices = Table(
@@ -458,6 +463,8 @@ customer_totals = Table(
     Column("window_purchase_dates", ARRAY(Date), nullable=False),
     Column("price_points", BigInteger, nullable=False, comment="sum of price_permille over window purchase days"),
     Column("priced_days", Integer, nullable=False),
+    Column("bargain_days", Integer, nullable=False, server_default="0", comment="of comparable_days"),
+    Column("comparable_days", Integer, nullable=False, server_default="0", comment="× item with a bargain price"),
 )
 
 customer_hours = Table(

@@ -56,6 +56,9 @@ LOYAL_INTERVAL_DAYS = 7
 LOW_PRICE_BELOW = 0.45
 HIGH_PRICE_ABOVE = 0.55
 
+BARGAIN_STRENGTH = 20
+"""The mean share of bargains counts like so many purchases of a customer's own."""
+
 WORK_MEMORY = "128MB"
 """Postgres' work_mem for this stage; the sort of a million events fits."""
 
@@ -213,6 +216,7 @@ def _count_pairs(connection: Connection, start: Start, parameters: dict[str, Any
     if start.counted_until is None:
         connection.execute(text("analyze marketing.interaction_totals, marketing.item_totals, marketing.item_prices"))
     _run(connection, "find_medians", parameters)
+    _run(connection, "find_bargain_prices", parameters)
     _run(connection, "add_category_tastes", parameters)
     _run(connection, "add_habit_tastes", parameters)
 
@@ -221,6 +225,9 @@ def _count_customers(connection: Connection, parameters: dict[str, Any]) -> None
     _run(connection, "add_customer_hours", parameters)
     _run(connection, "add_customer_totals", parameters)
     _run(connection, "correct_purchase_bounds", parameters)
+    connection.execute(text("analyze bargain_moves"))
+    _run(connection, "count_bargains", parameters)
+    _run(connection, "move_bargain_prices", parameters)
     _run(connection, "drop_empty_tastes", parameters)
 
 
@@ -256,6 +263,8 @@ def _parameters(settings: Settings, business_date: date, start: Start, newest: i
         "loyal_purchase_days": LOYAL_PURCHASE_DAYS,
         "loyal_interval_days": LOYAL_INTERVAL_DAYS,
         "forecast_days": features.forecast_days,
+        "bargain_below": features.bargain_below,
+        "bargain_strength": BARGAIN_STRENGTH,
         "low_price_below": LOW_PRICE_BELOW,
         "high_price_above": HIGH_PRICE_ABOVE,
     }

@@ -163,7 +163,9 @@ def test_sixty_nights_equal_one_computation(engine: Engine, make_settings: MakeS
     expected = contents(engine, LAST)
     assert len(expected["customer_features"]) == 25
     assert len(expected["interactions"]) > 300
-    assert all(row["expected_value"] > 0 for row in expected["customer_features"].values())
+    outlooks = list(expected["customer_features"].values())
+    assert all(row["expected_value"] > 0 for row in outlooks)
+    assert len({row["discount_sensitivity"] for row in outlooks}) > 10
     assert_same(found, expected)
 
 

@@ -216,3 +216,57 @@ def test_equal_prices_are_no_trouble(engine: Engine, settings: Settings) -> None
     for profile in customer_profiles(engine).values():
         assert profile.expected_orders > 1
         assert float(profile.expected_value) == pytest.approx(profile.expected_orders, rel=0.02)
+
+
+def buys(customer_id: str, item_id: str, *prices: float | None, first: int = 0) -> list[dict[str, Any]]:
+    """One a day at noon in New York, the last on the day ``first`` before D."""
+    days = [D - timedelta(days=first + number) for number in range(len(prices))]
+    return [
+        event(customer_id, "purchase", f"{day}T17:00+00:00", item_id, 1, price)
+        for day, price in zip(days, prices, strict=True)
+    ]
+
+
+def test_who_waits_for_bargains(engine: Engine, settings: Settings) -> None:
+    land(
+        engine,
+        event_rows=[
+            # Tea costs 10, salt nearly so always, and pepper one price.
+            *buys("waits", "tea", 9.0, 8.0, 5.0, 10.0),
+            *buys("pays", "tea", 10.0, 10.0, 10.0, 9.01, 12.0, 10.0, 10.0),
+            *buys("pays", "pepper", *[3.0] * 5),
+            # The lowest price of a day is the one that counts, and a day is one purchase.
+            *buys("twice a day", "tea", 10.0),
+            *buys("twice a day", "tea", 4.0),
+            *buys("salt", "salt", 1.0, 0.95, 1.0, 0.91),
+            *buys("unpriced", "tea", None),
+            *buys("long ago", "tea", 1.0, first=365),
+            event("returns", "return", "2017-11-30T12:00-05:00", "tea", 1, 2.0),
+        ],
+    )
+    build_features(engine, settings, business_date=D)
+    found = {name: profile.discount_sensitivity for name, profile in customer_profiles(engine).items()}
+    mean = 4 / 12  # three of the first, none of seven, one of one
+    assert found["waits"] == pytest.approx((3 + 20 * mean) / 24)
+    assert found["pays"] == pytest.approx(20 * mean / 27)
+    assert found["twice a day"] == pytest.approx((1 + 20 * mean) / 21)
+    assert [found[name] for name in ("salt", "unpriced", "long ago", "returns")] == [None] * 4
+
+
+def test_what_a_bargain_is_is_a_setting_and_moves_with_the_median(engine: Engine, make_settings: MakeSettings) -> None:
+    land(engine, event_rows=[*buys("a", "tea", 10.0, 10.0, 7.9), *buys("b", "tea", 10.0)])
+    settings = make_settings(features={"bargain_below": 0.2})
+    build_features(engine, settings, business_date=D)
+    assert customer_profiles(engine)["a"].discount_sensitivity == pytest.approx((1 + 20 / 4) / 23)
+    # The next day everyone pays less: 7.9 becomes the usual price, and 10 no longer says anything.
+    tomorrow = D + timedelta(days=1)
+    land(
+        engine,
+        event_rows=[
+            row | {"occurred_at": row["occurred_at"] + timedelta(days=1)} for row in buys("c", "tea", *[7.9] * 5)
+        ],
+    )
+    build_features(engine, settings, business_date=tomorrow)
+    with engine.connect() as connection:
+        query = text("select count(*), count(discount_sensitivity) from marketing.current_customer_features")
+        assert connection.execute(query).one() == (3, 0)

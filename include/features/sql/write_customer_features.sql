@@ -82,13 +82,19 @@ segments as (
             else 'regular'
         end as segment
     from stages
+),
+
+bargains as (
+    select cast(sum(bargain_days) as double precision) / nullif(sum(comparable_days), 0) as share
+    from marketing.customer_totals
 )
 
 insert into marketing.customer_features (
     business_date, customer_id, recency, frequency, monetary_value, first_purchase_at, last_purchase_at,
     preferred_categories, price_band, active_hours, segment, favourite_brands, devices, channels, search_terms,
     category_shares, brand_shares, device_shares, channel_shares, weekday_hours, weekend_hours, mean_interval_days,
-    median_interval_days, lifecycle_stage, churn_probability, expected_orders, expected_value
+    median_interval_days, lifecycle_stage, churn_probability, expected_orders, expected_value,
+    discount_sensitivity
 )
 select
     cast(:business_date as date),
@@ -122,8 +128,16 @@ select
     forecasts.churn_probability,
     forecasts.expected_orders,
     forecasts.expected_value
-    + forecasts.expected_value_per_spent * cast(greatest(segments.amount, 0) as double precision)
+    + forecasts.expected_value_per_spent * cast(greatest(segments.amount, 0) as double precision),
+    -- Drawn to the mean of all customers, the more so the fewer purchases tell anything.
+    case
+        when segments.comparable_days > 0
+            then
+                (segments.bargain_days + cast(:bargain_strength as double precision) * bargains.share)
+                / (segments.comparable_days + cast(:bargain_strength as double precision))
+    end
 from everyone
+cross join bargains
 left join segments using (customer_no)
 left join marketing.customer_shares as shares using (customer_no)
 left join order_forecasts as forecasts
