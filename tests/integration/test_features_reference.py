@@ -210,7 +210,7 @@ def _band(bought: pd.DataFrame, permille: dict[str, int]) -> str | None:
 
 
 def _bargains(history: pd.DataFrame) -> DataFrameGroupBy:
-    """By customer, whether each purchase day in the window of an item ever sold 10% below its median price was one so."""
+    """By customer: was a purchase day, of an item ever sold 10% below its median price, one of these bargains?"""
     bought = history[(history.event_type == "purchase") & history.item_id.notna() & history.unit_price.notna()]
     prices = bought.groupby("item_id").unit_price.median().map(lambda price: _round(Decimal(str(price)), 4))
     level = prices * Decimal("0.9")
