@@ -41,6 +41,9 @@ metadata = MetaData(
     },
 )
 
+IS_GENERATED = "(cast(lower(properties ->> 'generated') = 'true' as integer))"
+"""1 for an invented event, not one of a real customer; in this writing an index finds it."""
+
 EVENT_TYPES = ("view", "search", "click", "add_to_cart", "purchase", "return", "rating")
 ENGAGEMENT_TYPES = ("delivered", "open", "click", "unsubscribe", "bounce", "complaint")
 SEGMENTS = ("new", "loyal", "regular", "at_risk", "lapsed", "no_purchase")
@@ -142,7 +145,8 @@ items = Table(
 events = Table(
     "events",
     metadata,
-    Column("event_id", Text, primary_key=True),
+    # Bytewise: nobody sorts events by id for people, and a key of millions of rows is built in half the time.
+    Column("event_id", Text(collation="C"), primary_key=True),
     Column("event_type", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
     _instant("occurred_at", nullable=False, index=True),
@@ -153,9 +157,11 @@ events = Table(
     Column("order_id", Text),
     Column("message_id", Text),
     Column("properties", JSONB, nullable=False, server_default="{}"),
-    *_provenance(),
+    Column("file_id", BigInteger, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
     _one_of("event_type", EVENT_TYPES),
-    Index(None, "customer_id", "occurred_at"),
+    # Both lie together. Built in a twentieth of a btree's time, and asked rarely.
+    Index("events_files_idx", "file_id", text(IS_GENERATED), postgresql_using="brin"),
 )
 
 changed_event_days = Table(
