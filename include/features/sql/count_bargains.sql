@@ -3,11 +3,12 @@
 with differences as (
     select
         changes.customer_no,
-        changes.window_sign * cast(changes.unit_price <= totals.bargain_price as integer) as bargains,
-        changes.window_sign as comparable
+        changes.window_sign * coalesce(cast(changes.unit_price <= totals.bargain_price as integer), 0) as bargains,
+        -- Here and not as a condition, which the planner, before the figures are known, may take for a rare one.
+        changes.window_sign * cast(totals.bargain_price is not null as integer) as comparable
     from interaction_changes as changes
     inner join marketing.item_totals as totals using (item_no)
-    where changes.window_sign <> 0 and changes.unit_price is not null and totals.bargain_price is not null
+    where changes.window_sign <> 0 and changes.unit_price is not null
     union all
     select
         daily.customer_no,
