@@ -151,6 +151,7 @@ def _aggregate_days(connection: Connection, start: Start, parameters: dict[str, 
     """The daily tables of the days read; what the totals hold of their former rows goes to the staged changes."""
     if start.aggregated_until is None:
         _run(connection, "clear_days", parameters)
+        _run(connection, "drop_price_index", parameters)
     else:
         _run(connection, "retract_interactions", parameters)
         _run(connection, "retract_activity", parameters)
@@ -165,6 +166,7 @@ def _aggregate_days(connection: Connection, start: Start, parameters: dict[str, 
     _run(connection, "aggregate_habits", parameters)
     _run(connection, "aggregate_prices", parameters)
     if start.aggregated_until is None:
+        _run(connection, "make_price_index", parameters)
         connection.execute(
             text(
                 "analyze marketing.daily_interactions, marketing.daily_activity, marketing.daily_habits,"
