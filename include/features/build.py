@@ -83,8 +83,8 @@ def build_features(engine: Engine, settings: Settings, *, business_date: date) -
     Reads events that occurred before the end of the date in the business's zone, whenever they landed: those of days
     that loads since the last build changed (``changed_event_days``), of new days, and of customers whose zone changed.
     Replaces the date's rows of ``customer_features`` and ``item_features``, and what the view ``interactions`` shows,
-    in one transaction: readers see the former rows until it commits, and a build that runs at the same time waits for this
-    one. An earlier date, or other weights, half-lives or windows, begin the totals anew from the daily aggregates.
+    in one transaction: readers see the former rows until it commits, and a build that runs at the same time waits for
+    this one. An earlier date, or other weights, half-lives or windows, begin the totals anew from the daily aggregates.
 
     A weight is the sum, over distinct business days and event types, of the type's weight, halved with every
     ``half_life_days`` of age: how often a customer came back says more than how many pieces were in a basket. The

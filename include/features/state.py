@@ -8,7 +8,7 @@ from datetime import date
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from include.db.tables import EVENT_TYPES, changed_event_days, events, feature_state
+from include.db.tables import EVENT_TYPES, changed_event_days, feature_state
 from include.settings import Settings
 
 LANDMARK_HALF_LIVES = 20
@@ -70,6 +70,4 @@ def read_state(connection: Connection) -> RowMapping | None:
 
 def newest_file_id(connection: Connection) -> int:
     """The newest load that touched events; read before the events, so that one that commits meanwhile comes again."""
-    noted = connection.execute(select(func.max(changed_event_days.c.file_id))).scalar()
-    landed = connection.execute(select(func.max(events.c.file_id))).scalar()
-    return max(noted or 0, landed or 0)
+    return connection.execute(select(func.coalesce(func.max(changed_event_days.c.file_id), 0))).scalar_one()

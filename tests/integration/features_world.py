@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, insert, select, text
 
 from include.db.tables import customer_features, customers, events, interactions, item_features, items
+from include.landing.changed_days import note_rows_of
+from include.landing.rules import RULES
 
 _numbers = itertools.count(1)
 
@@ -28,6 +30,7 @@ def land(
             landed = [row | {"file_id": file_id, "row_number": number} for number, row in enumerate(rows, 1)]
             for row in landed:  # one by one, since rows may name different columns
                 connection.execute(insert(table), row)
+        note_rows_of(connection, RULES["events"], file_id, owner=file_id)
 
 
 def event(

@@ -3,9 +3,6 @@
 insert into read_days (business_day)
 with utc_days as (
     select utc_day from marketing.changed_event_days where file_id > cast(:known_file_id as bigint)
-    union
-    select distinct cast(occurred_at at time zone 'UTC' as date) from marketing.events
-    where file_id > cast(:known_file_id as bigint)
 ),
 
 spans as (
@@ -27,5 +24,7 @@ cross join generate_series(cast(first_day as timestamp), cast(last_day as timest
 union
 select cast(days.business_day as date)
 from generate_series(
-    cast(cast(:aggregated_until as date) + 1 as timestamp), cast(cast(:business_date as date) as timestamp), interval '1 day'
+    cast(cast(:aggregated_until as date) + 1 as timestamp),
+    cast(cast(:business_date as date) as timestamp),
+    interval '1 day'
 ) as days (business_day);

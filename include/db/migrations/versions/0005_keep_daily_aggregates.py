@@ -99,7 +99,7 @@ def _price(name: str, nullable: bool = False) -> sa.Column:
 
 
 def _make(name: str, *columns: sa.Column, key: tuple[str, ...] = (), unique: str | None = None) -> None:
-    constraints = []
+    constraints: list[sa.Constraint] = []
     if key:
         constraints.append(sa.PrimaryKeyConstraint(*key, name=op.f(f"{name}_pkey")))
     if unique:
