@@ -56,7 +56,7 @@ LOYAL_INTERVAL_DAYS = 7
 LOW_PRICE_BELOW = 0.45
 HIGH_PRICE_ABOVE = 0.55
 
-BARGAIN_STRENGTH = 20
+BARGAIN_STRENGTH = 50
 """The mean share of bargains counts like so many purchases of a customer's own."""
 
 WORK_MEMORY = "128MB"

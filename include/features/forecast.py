@@ -2,7 +2,8 @@
 
 The models of ``lifetime`` are fitted anew each night to all history, to a draw of customers where there are many.
 An order is a day with a purchase. Both models take every customer to go on at the pace and the spending of all their
-history: they know neither seasons nor trends.
+history; what people did of late is therefore the other half of what is expected of them (``sql/combine_forecasts.sql``;
+averages of forecasts: Bates & Granger 1969). Seasons are unknown to it all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from include.db.sql import source, statement
 from include.features.lifetime import (
     OrderModel,
     SpendModel,
+    alive_probability,
     expected_order_value,
     expected_orders,
     fit_orders,
@@ -40,6 +42,7 @@ order_forecasts = Table(
     "order_forecasts",
     MetaData(schema="pg_temp"),
     *(Column(name, Integer) for name in HISTORY),
+    Column("alive_probability", Double),
     Column("churn_probability", Double),
     Column("expected_orders", Double),
     Column("expected_value", Double),
@@ -57,7 +60,7 @@ class Forecast:
 
 
 def forecast_orders(connection: Connection, parameters: dict[str, object]) -> Forecast:
-    """Fill the temporary table ``order_forecasts`` from ``customer_totals``; it stays empty when too little is known.
+    """Fill the temporary table ``outlooks`` from the totals; it stays empty when too little is known.
 
     parameters: business_date, business_time_zone and forecast_days of the build.
     """
@@ -70,7 +73,9 @@ def forecast_orders(connection: Connection, parameters: dict[str, object]) -> Fo
     forecast = Forecast(None, None, f"no forecast: {lacking}") if lacking else _fit(connection, found.buyers)
     if forecast.orders is not None:
         _write(connection, forecast.orders, forecast.spend, horizon)
-    connection.execute(text("analyze order_forecasts"))
+        connection.execute(text("analyze buyers, order_forecasts"))
+        connection.execute(statement(__file__, "combine_forecasts"), parameters)
+    connection.execute(text("analyze outlooks"))
     logger.info("%s, in %.3gs", forecast.said, time.perf_counter() - started)
     return forecast
 
@@ -111,6 +116,7 @@ def _write(connection: Connection, orders: OrderModel, spend: SpendModel | None,
     frame = copy_out(connection, source(__file__, "select_order_histories"))
     triple = _triple(frame)
     expected = expected_orders(orders, *triple, horizon)
+    frame["alive_probability"] = alive_probability(orders, *triple)
     frame["churn_probability"] = no_order_probability(orders, *triple, horizon)
     frame["expected_orders"] = expected
     if spend is not None:

@@ -147,8 +147,15 @@ def test_forecasts_are_those_of_the_models(engine: Engine, make_settings: MakeSe
     # Fitted from counts in another order: alike as far as the search for the likeliest goes.
     profiles = customer_profiles(engine)
     silence = lifetime.no_order_probability(orders, *history, 45)
+    alive = lifetime.alive_probability(orders, *history)
     expected = lifetime.expected_orders(orders, *history, 45)
     value = expected * lifetime.expected_order_value(spend, known.orders, known.amount)
+    recent = shoppers[shoppers.ago < 45].groupby("customer_id").price.agg(["size", "sum"])
+    recent = recent.reindex(known.index).fillna(0.0)
+    recent.loc[refunded, "sum"] = 0.0
+    long_here = known["first"] >= 45
+    expected = np.where(long_here, (expected + alive * recent["size"]) / 2, expected)
+    value = np.where(long_here, (value + alive * recent["sum"]) / 2, value)
     for customer_id, *figures in zip(known.index, silence, expected, value, strict=True):
         row = profiles[customer_id]
         found = [row.churn_probability, row.expected_orders, float(row.expected_value)]
@@ -247,9 +254,9 @@ def test_who_waits_for_bargains(engine: Engine, settings: Settings) -> None:
     build_features(engine, settings, business_date=D)
     found = {name: profile.discount_sensitivity for name, profile in customer_profiles(engine).items()}
     mean = 4 / 12  # three of the first, none of seven, one of one
-    assert found["waits"] == pytest.approx((3 + 20 * mean) / 24)
-    assert found["pays"] == pytest.approx(20 * mean / 27)
-    assert found["twice a day"] == pytest.approx((1 + 20 * mean) / 21)
+    assert found["waits"] == pytest.approx((3 + 50 * mean) / 54)
+    assert found["pays"] == pytest.approx(50 * mean / 57)
+    assert found["twice a day"] == pytest.approx((1 + 50 * mean) / 51)
     assert [found[name] for name in ("salt", "unpriced", "long ago", "returns")] == [None] * 4
 
 
@@ -257,7 +264,7 @@ def test_what_a_bargain_is_is_a_setting_and_moves_with_the_median(engine: Engine
     land(engine, event_rows=[*buys("a", "tea", 10.0, 10.0, 7.9), *buys("b", "tea", 10.0)])
     settings = make_settings(features={"bargain_below": 0.2})
     build_features(engine, settings, business_date=D)
-    assert customer_profiles(engine)["a"].discount_sensitivity == pytest.approx((1 + 20 / 4) / 23)
+    assert customer_profiles(engine)["a"].discount_sensitivity == pytest.approx((1 + 50 / 4) / 53)
     # The next day everyone pays less: 7.9 becomes the usual price, and 10 no longer says anything.
     tomorrow = D + timedelta(days=1)
     land(

@@ -227,7 +227,7 @@ def _sensitivity(bargains: DataFrameGroupBy, customer_id: str) -> float | None:
     if customer_id not in days.index:
         return None
     share = days.sum() / comparable.sum()
-    return (days[customer_id] + 20 * share) / (comparable[customer_id] + 20)
+    return (days[customer_id] + 50 * share) / (comparable[customer_id] + 50)
 
 
 def _segment(bought_ever: pd.DataFrame, ages: list[int]) -> str:

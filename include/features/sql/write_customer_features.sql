@@ -125,10 +125,9 @@ select
     segments.mean_interval,
     shares.median_interval_days,
     coalesce(segments.lifecycle_stage, 'prospect'),
-    forecasts.churn_probability,
-    forecasts.expected_orders,
-    forecasts.expected_value
-    + forecasts.expected_value_per_spent * cast(greatest(segments.amount, 0) as double precision),
+    outlooks.churn_probability,
+    outlooks.expected_orders,
+    outlooks.expected_value,
     -- Drawn to the mean of all customers, the more so the fewer purchases tell anything.
     case
         when segments.comparable_days > 0
@@ -140,8 +139,4 @@ from everyone
 cross join bargains
 left join segments using (customer_no)
 left join marketing.customer_shares as shares using (customer_no)
-left join order_forecasts as forecasts
-    on
-        segments.purchase_days = forecasts.orders
-        and segments.days_since_first_purchase = forecasts.days_since_first
-        and segments.recency = forecasts.recency;
+left join outlooks using (customer_no);
