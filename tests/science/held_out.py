@@ -148,7 +148,7 @@ def judge_sensitivity(cut: date, minimum: int = 20) -> Sensitivity:
     paid["bargain"] = paid.unit_price <= paid.item_id.map(level)
     before = paid[paid.day <= at].groupby("customer_id").bargain.agg(["sum", "size"])
     after = paid[paid.day > at].groupby("customer_id").bargain.agg(["sum", "size"])
-    both = before.join(after, rsuffix="_after", how="inner")
+    both = before.join(after.add_suffix("_after"), how="inner")
     both = both[both.size_after >= minimum]
     mean = float(before["sum"].sum() / before["size"].sum())
     return Sensitivity(
