@@ -98,6 +98,30 @@ class QualitySettings(_Section):
     """Business dates whose data quality report is kept below the artifacts."""
 
 
+class LifecycleSettings(_Section):
+    """Where one stage of a customer's life ends; days are business days.
+
+    A customer's own interval is the mean number of days between purchase days in the profile window.
+    """
+
+    new_days: PositiveInt = 30
+    """First bought less than this long ago: new. Bought again less than this long ago after lapsing: reactivated."""
+    at_risk_days: PositiveInt = 14
+    at_risk_intervals: Annotated[float, Field(gt=0)] = 3.0
+    """Silent for more than both, the days and so many of the customer's own intervals: at risk."""
+    lapsed_days: PositiveInt = 60
+    lapsed_intervals: Annotated[float, Field(gt=0)] = 6.0
+    """Likewise: lapsed."""
+    usual_interval_days: PositiveInt = 30
+    """Stands for the own interval of a customer with fewer than two purchase days."""
+
+    @model_validator(mode="after")
+    def _risk_comes_first(self) -> LifecycleSettings:
+        if self.lapsed_days < self.at_risk_days or self.lapsed_intervals < self.at_risk_intervals:
+            raise ValueError("lapsed_days and lapsed_intervals must not be below at_risk_days and at_risk_intervals")
+        return self
+
+
 class FeatureSettings(_Section):
     """How what customers did becomes numbers."""
 
@@ -116,6 +140,11 @@ class FeatureSettings(_Section):
     profile_days: PositiveInt = 365
     """Days of history a customer's profile looks back on."""
     favourite_categories: PositiveInt = 5
+    bargain_below: Share = 0.1
+    """A purchase this far below the item's median price, as a share of it, is a bargain to ``discount_sensitivity``."""
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    forecast_days: PositiveInt = 60
+    """Days ahead that ``churn_probability``, ``expected_orders`` and ``expected_value`` speak of."""
 
 
 class RecommenderSettings(_Section):

@@ -176,6 +176,24 @@ def test_customer_page_answers_why(shop: Engine, client: TestClient) -> None:
     assert "There is no customer with the id nobody." in client.get("/customer", params={"customer_id": "nobody"}).text
 
 
+def test_customer_page_tells_what_they_are_likely_to_do(shop: Engine, client: TestClient) -> None:
+    def told(changes: str) -> str:
+        with shop.begin() as connection:
+            connection.execute(text(f"update marketing.customer_features set {changes} where customer_id = 'K1'"))
+        return visible(client.get("/customer", params={"customer_id": "K1"}).text)
+
+    assert "Stage of life" not in visible(client.get("/customer", params={"customer_id": "K1"}).text)
+    page = told(
+        "lifecycle_stage = 'at_risk', churn_probability = 0.125, expected_orders = 2.4567, expected_value = 99.5"
+    )
+    assert "at risk. In the next 60 days: 12% chance of no order at all, 2.457 orders expected, worth $100." in page
+    assert "bargain" not in page
+    page = told("expected_value = null, discount_sensitivity = 0.31")
+    assert "2.457 orders expected. 31% of what they buy of items that have their offers is a bargain." in page
+    page = told("churn_probability = null, expected_orders = null")
+    assert "Stage of life: at risk. Too little is known yet to say what they will order. 31%" in page
+
+
 def test_an_empty_database_says_what_to_run(engine: Engine, client: TestClient) -> None:
     answer = client.get("/")
     assert answer.status_code == 200

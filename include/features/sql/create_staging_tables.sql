@@ -30,6 +30,7 @@ create temporary table interaction_changes (
     item_no integer not null,
     type_no smallint not null,
     last_occurred_at timestamptz not null,
+    unit_price numeric(14, 4),
     sign smallint not null,
     window_sign smallint not null
 ) on commit drop;
@@ -90,3 +91,6 @@ create temporary table touched_customers (customer_no integer primary key) on co
 
 -- Grain: one row per item; its place of price before this build.
 create temporary table former_permilles (item_no integer primary key, price_permille integer) on commit drop;
+
+-- Grain: one row per item whose bargain price changes.
+create temporary table bargain_moves (item_no integer primary key, former numeric, present numeric) on commit drop;
