@@ -81,6 +81,19 @@ class QualitySettings(_Section):
     on; otherwise it is a warning."""
     volume_tolerance: Annotated[float, Field(gt=1)] = 3.0
     """Events of the date may be this many times above or below the median of the same weekday; beyond is a warning."""
+    minimum_volume_share: Share = 0.15
+    maximum_volume_rise: Annotated[float, Field(gt=1)] = 20.0
+    """Events of the date beside the median of the same weekday: fewer or more stop the run. Judged, as all that
+    follows up to the type distance, once four of the last eight such weekdays had events, and 20 in the median."""
+    maximum_type_distance: Share = 0.5
+    """Half the sum of the differences between the shares of event types and their past ones; more stops the run, half
+    of it is a warning."""
+    maximum_share_set_aside: Share = 0.05
+    """A larger share of a folder's events that break one rule and are set aside stops the run, from 20 rows on."""
+    price_outlier_factor: Annotated[float, Field(gt=1)] = 20.0
+    quantity_outlier_factor: Annotated[float, Field(gt=1)] = 50.0
+    """A purchase at least this many times above or below its category's median, and far beyond the category's own
+    spread, is set aside."""
 
 
 class LifecycleSettings(_Section):

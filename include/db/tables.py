@@ -277,6 +277,21 @@ quarantined_rows = Table(
     Index(None, "business_date", "table_name"),
 )
 
+quality_failures = Table(
+    "quality_failures",
+    metadata,
+    Column("quality_failure_id", BigInteger, Identity(), primary_key=True),
+    Column("business_date", Date, nullable=False, comment="the night that judged the row"),
+    Column("table_name", Text, nullable=False),
+    Column("rule", Text, nullable=False, comment="as column_name in quality_results"),
+    Column("column_name", Text, nullable=False),
+    Column("row_key", Text, nullable=False, comment="the row's key; parts joined by a bar"),
+    *_provenance(),
+    Column("reason", Text, nullable=False, comment="completes: this row ..."),
+    Column("is_set_aside", Boolean, nullable=False, comment="the row is in excluded_events: not to be used"),
+    Index(None, "business_date", "table_name", "rule"),
+)
+
 # --- features ----------------------------------------------------------------------------------------------------
 
 
@@ -359,6 +374,14 @@ feature_state = Table(
     Column("totals_fingerprint", Text, nullable=False, comment="of the settings the totals depend on"),
     CheckConstraint("is_only", name="only"),
 )
+
+feature_exclusions = Table(
+    "feature_exclusions",
+    metadata,
+    Column("event_id", Text(collation="C"), primary_key=True),
+    Column("utc_day", Date, nullable=False),
+)
+"""Events that the daily tables leave out, since the quality gate had set them aside when they were last read."""
 
 feature_customers = Table(
     "feature_customers",

@@ -133,12 +133,16 @@ def rebuild_features(engine: Engine, settings: Settings, *, business_date: date 
 
 
 def _read_days(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
-    """Events of the days to aggregate anew, into read_events."""
+    """Events of the days to aggregate anew, into read_events, without those that the quality gate sets aside."""
+    _run(connection, "find_exclusions", parameters)
+    if start.aggregated_until is not None:
+        _run(connection, "find_days", parameters)
+    _run(connection, "forget_exclusions", parameters)
+    _run(connection, "remember_exclusions", parameters)
     if start.aggregated_until is None:
         # All of them, in one range that the planner knows to be all.
         _run(connection, "read_events", parameters | {"range_from": "-infinity", "range_until": "infinity"})
     else:
-        _run(connection, "find_days", parameters)
         if _run(connection, "find_moved_customers", parameters):
             _run(connection, "find_days_of_moved_customers", parameters)
         ranges = connection.execute(statement(__file__, "select_ranges"), parameters).all()

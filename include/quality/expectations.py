@@ -34,8 +34,13 @@ class Finding:
         return self.raised or (self.check.severity == "critical" and not self.success)
 
 
-def run_suites(engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, str]) -> list[Finding]:
-    """All findings, in the order of the suites; ``parameters`` are the bound values of their queries."""
+def run_suites(
+    engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, str], failing: dict[str, int]
+) -> list[Finding]:
+    """All findings, in the order of the suites.
+
+    ``parameters`` are the bound values of their queries; ``failing`` the failing rows by the name of their rule.
+    """
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -55,12 +60,16 @@ def run_suites(engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, 
             },
         )
     try:
-        return [finding for suite in suites for finding in _run(context, source, engine, suite, parameters)]
+        return [finding for suite in suites for finding in _run(context, source, engine, suite, parameters, failing)]
     finally:
+        # Both: the source's own engine and that of its metrics hold a connection each.
+        source.get_execution_engine().close()
         source.get_engine().dispose()
 
 
-def _run(context: Any, source: Any, engine: Engine, suite: Suite, parameters: dict[str, str]) -> Iterator[Finding]:
+def _run(
+    context: Any, source: Any, engine: Engine, suite: Suite, parameters: dict[str, str], failing: dict[str, int]
+) -> Iterator[Finding]:
     import great_expectations
 
     asset = source.add_query_asset(name=suite.name, query=_query(engine, suite.name, parameters))
@@ -83,7 +92,7 @@ def _run(context: Any, source: Any, engine: Engine, suite: Suite, parameters: di
     outcome = definition.run(result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     by_position = {result.expectation_config.meta["check"]: result for result in outcome.results}
     for position, check in enumerate(suite.checks):
-        yield _finding(check, by_position.get(position))
+        yield _finding(check, by_position.get(position), failing)
 
 
 def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
@@ -95,14 +104,14 @@ def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
     return str(bound.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
 
 
-def _finding(check: Check, result: Any) -> Finding:
+def _finding(check: Check, result: Any, failing: dict[str, int]) -> Finding:
     problem = "Great Expectations returned no result" if result is None else _exception(result.exception_info)
     if problem is not None:
         message = f"{check.table_name}: {check.expectation} on {check.column_name or 'rows'} failed: {problem}"
         return Finding(check, False, None, 0, message, raised=True)
     facts = result.result
     observed = facts.get("observed_value")
-    unexpected = int(facts.get("unexpected_count") or 0)
+    unexpected = failing.get(check.rule, 0) if check.rule else int(facts.get("unexpected_count") or 0)
     rows = int(facts.get("element_count") or 0) - int(facts.get("missing_count") or 0)
     share = unexpected / rows if rows else 0.0
     words = check.says.format(

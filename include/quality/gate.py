@@ -10,7 +10,8 @@ from sqlalchemy import Engine, delete, insert
 
 from include.db.tables import quality_results
 from include.quality.expectations import Finding, run_suites
-from include.quality.suites import suites
+from include.quality.rules import write_failures
+from include.quality.suites import EMAIL, LARGEST_AMOUNT, suites
 from include.quality.unjudged import find_unjudged
 from include.settings import Settings
 
@@ -40,14 +41,17 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     ``unjudged``), so a night that failed is judged with the next one.
 
     Raises QualityGateFailed when a critical check failed, or when any check, of whatever severity, could not be
-    computed; the results are committed before. Row counts are critical checks, since value checks pass on no rows.
+    computed; the results, and the failing rows in quality_failures (see ``rules``), are committed before.
+    Row counts are critical checks, since value checks pass on no rows.
     """
     with engine.connect() as connection:
         unjudged = find_unjudged(connection, business_date)
     logger.info(
         "Judging %d files and the events after %s", len(unjudged.files), unjudged.last_passed or "the first day"
     )
-    findings = run_suites(engine, suites(settings.quality), unjudged.parameters(settings.business_time_zone))
+    parameters = _parameters(settings) | unjudged.parameters(settings.business_time_zone)
+    failing = write_failures(engine, parameters)
+    findings = run_suites(engine, suites(settings.quality), parameters, failing)
     _write(engine, business_date, findings)
     failed = [finding for finding in findings if not finding.success]
     for finding in failed:
@@ -60,6 +64,16 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
         passed=len(findings) - len(failed),
         warnings=sum(finding.check.severity == "warning" for finding in failed),
     )
+
+
+def _parameters(settings: Settings) -> dict[str, str]:
+    return {
+        "currency": settings.currency.upper(),
+        "email": EMAIL,
+        "largest_amount": str(LARGEST_AMOUNT),
+        "price_factor": str(settings.quality.price_outlier_factor),
+        "quantity_factor": str(settings.quality.quantity_outlier_factor),
+    }
 
 
 def _message(business_date: date, stopping: list[Finding]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from include.db.tables import EVENT_TYPES, LANDING_TABLES
+from include.quality.rules import MANY_STOP, RULES, Rule
 from include.settings import QualitySettings
 
 Severity = Literal["critical", "warning", "info"]
@@ -43,6 +44,9 @@ class Check:
     label: str | None = None
     """Column named in quality_results, where it is not the query's."""
 
+    rule: str | None = None
+    """Of rules.py, whose failing rows it counts."""
+
     @property
     def column_name(self) -> str:
         return self.label or self.column or ""
@@ -63,6 +67,8 @@ def suites(settings: QualitySettings) -> tuple[Suite, ...]:
         Suite("events", _events(settings)),
         Suite("earlier_events", _earlier_events(settings)),
         Suite("event_facts", _event_facts(settings)),
+        Suite("event_mix", _event_mix(settings)),
+        Suite("failure_facts", _failure_facts(settings)),
         Suite("landing_facts", _landing_facts(settings)),
     )
 
@@ -192,6 +198,106 @@ def _event_facts(settings: QualitySettings) -> tuple[Check, ...]:
             "{observed} events in the date's files lie after its end (limit 0)",
             "future_events",
             {"min_value": 0, "max_value": 0},
+        ),
+    )
+
+
+def _event_mix(settings: QualitySettings) -> tuple[Check, ...]:
+    low, high = settings.minimum_volume_share, settings.maximum_volume_rise
+    distance = settings.maximum_type_distance
+    return (
+        _fact(
+            "volume_against_usual",
+            "critical",
+            low,
+            high,
+            f"{{observed}} times the usual events of this weekday (from {low:g} to {high:g})",
+        ),
+        _fact(
+            "type_distance",
+            "critical",
+            0,
+            distance,
+            f"the mix of event_type lies {{observed}} from its usual one (limit {distance:g})",
+        ),
+        _fact(
+            "type_distance",
+            "warning",
+            0,
+            distance / 2,
+            f"the mix of event_type lies {{observed}} from its usual one (limit {distance / 2:g})",
+            "type_distance_half",
+        ),
+        _fact(
+            "purchases_against_usual",
+            "critical",
+            0.05,
+            LARGEST_NUMBER,
+            "{observed} times the usual share of purchases in event_type (at least 0.05)",
+        ),
+        _fact(
+            "vanished_types", "warning", 0, 0, "{observed} values of event_type that were usual are missing (limit 0)"
+        ),
+        _fact(
+            "more_missing_items",
+            "critical",
+            0,
+            MANY_STOP,
+            "{observed_share} more of a type's events than usual have no item_id (limit 50%)",
+        ),
+        _fact(
+            "more_missing_prices",
+            "critical",
+            0,
+            MANY_STOP,
+            "{observed_share} more of the purchases than usual have no unit_price, or a price of 0 (limit 50%)",
+        ),
+    )
+
+
+def _fact(
+    column: str, severity: Severity, minimum: float, maximum: float, says: str, label: str | None = None
+) -> Check:
+    return Check("events", MAXIMUM, severity, says, column, {"min_value": minimum, "max_value": maximum}, label)
+
+
+def _failure_facts(settings: QualitySettings) -> tuple[Check, ...]:
+    return tuple(check for rule in RULES for check in _rule_checks(rule, settings.maximum_share_set_aside))
+
+
+def _rule_checks(rule: Rule, limit_set_aside: float) -> tuple[Check, ...]:
+    """Any failing row is a warning; many of what is set aside, or of customers and items, stop the run."""
+    what = f"{{count}} {rule.says} ({rule.column})"
+    fate = "set aside" if rule.sets_aside else "reported only"
+    few = Check(
+        rule.table_name,
+        MAXIMUM,
+        "warning",
+        f"{what}, {fate}",
+        rule.name.replace(".", "_"),
+        {"min_value": 0, "max_value": 0},
+        rule.rule,
+        rule.name,
+    )
+    warnings = (few,) if rule.warns else ()
+    if not (rule.sets_aside or rule.stops_when_many):
+        return warnings
+    limit = limit_set_aside if rule.sets_aside else MANY_STOP
+    whole = "a folder's events" if rule.table_name == "events" else f"all {rule.table_name}"
+    says = f"{what}, {{observed_share}} of {whole} (limit {percent(limit)})"
+    label = f"{rule.rule}_share"
+    arguments = {"min_value": 0, "max_value": limit}
+    return (
+        *warnings,
+        Check(
+            rule.table_name,
+            MAXIMUM,
+            "critical",
+            says,
+            f"{rule.name.replace('.', '_')}_share",
+            arguments,
+            label,
+            rule.name,
         ),
     )
 

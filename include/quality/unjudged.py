@@ -22,6 +22,8 @@ from include.db.sql import statement
 from include.db.tables import landing_files, quality_results
 from include.quality.suites import FEWEST_REFUSED_THAT_STOP
 
+_OLDEST_DAYS = 20 * 365
+
 
 @dataclass(frozen=True)
 class Unjudged:
@@ -53,6 +55,7 @@ class Unjudged:
             "unjudged_files": "{" + ",".join(map(str, self.files)) + "}",
             "newest_file": str(self.newest_file),
             "first_night": self.first_night.isoformat(),
+            "oldest_instant": (start - timedelta(days=_OLDEST_DAYS)).isoformat(),
             "fewest_refused_that_stop": str(FEWEST_REFUSED_THAT_STOP),
         }
 

@@ -48,7 +48,7 @@ def events(day: date = DAY, count: int = EVENTS) -> list[Row]:
             "event_id": f"{day}-{number}",
             "event_type": "purchase",
             "customer_id": f"c{number % CUSTOMERS}",
-            "occurred_at": f"{day}T{number % 24:02}:30:00-05:00",
+            "occurred_at": f"{day}T{number % 24:02}:{(30 + number // 24) % 60:02}:{number // 1440:02}-05:00",
             "item_id": f"i{number % 10}",
             "quantity": 1,
             "unit_price": 2.5,

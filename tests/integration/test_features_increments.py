@@ -90,6 +90,20 @@ class Shop:
                     {"day": day, "file_id": self.file_id},
                 )
 
+    def set_aside(self, ids: list[str]) -> None:
+        """As the quality gate would; a former judgement of other events ends."""
+        with self.engine.begin() as connection:
+            connection.execute(text("delete from marketing.quality_failures"))
+            connection.execute(
+                text(
+                    "insert into marketing.quality_failures (business_date, table_name, rule, column_name, row_key,"
+                    " file_id, row_number, reason, is_set_aside)"
+                    " select :day, 'events', 'duplicate', 'event_id', event_id, file_id, row_number, 'is told twice',"
+                    " true from marketing.events where event_id = any(:ids)"
+                ),
+                {"day": LAST, "ids": ids},
+            )
+
     def run(self, statement: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(text(statement))
@@ -140,6 +154,8 @@ def a_history_of_nights(shop: Shop, settings: Settings, random: np.random.Genera
         gone = landed.drop([*again.index, *corrected.index]).sample(min(len(landed) // 3, 2), random_state=night)
         shop.load(pd.concat([arriving, again, corrected]), list(gone.event_id))
         landed = pd.concat([landed.drop([*gone.index, *corrected.index]), arriving, corrected])
+        if night % 4 == 2:
+            shop.set_aside(list(landed.sample(len(landed) // 30, random_state=night).event_id))
         if night == 20:
             shop.run("update marketing.items set category = 'k9', brand = null where item_id in ('i1', 'i29')")
         if night == 30:
@@ -167,6 +183,26 @@ def test_sixty_nights_equal_one_computation(engine: Engine, make_settings: MakeS
     assert all(row["expected_value"] > 0 for row in outlooks)
     assert len({row["discount_sensitivity"] for row in outlooks}) > 10
     assert_same(found, expected)
+
+
+def test_an_event_counts_unless_it_is_set_aside(engine: Engine, make_settings: MakeSettings) -> None:
+    settings = make_settings(features=FEATURES)
+    shop, frame = Shop(engine), history(np.random.default_rng(5))
+    shop.open()
+    shop.load(frame)
+    build_features(engine, settings, business_date=LAST)
+    whole = contents(engine, LAST)
+    latest = frame[(frame.event_type == "purchase") & (frame.customer_id == "c2")].nlargest(3, "occurred_at")
+    shop.set_aside(list(latest.event_id))
+    build_features(engine, settings, business_date=LAST)
+    without = contents(engine, LAST)
+    shop.set_aside([])
+    build_features(engine, settings, business_date=LAST)
+    assert_same(contents(engine, LAST), whole)
+    shop.load(frame.iloc[:0], list(latest.event_id))
+    build_features(engine, settings, business_date=LAST)
+    assert_same(contents(engine, LAST), without)
+    assert without["customer_features"]["c2",]["last_purchase_at"] < latest.occurred_at.min()
 
 
 def test_an_event_that_was_taken_away_leaves_nothing(engine: Engine, make_settings: MakeSettings) -> None:

@@ -118,7 +118,10 @@ def test_what_never_came_through_landing_is_stopped_too(
         QualityGateFailed, match=r"^Quality gate failed for 2017-11-30: events: 2\.5% of 40 [^\n;]*; nothing was"
     ):
         check(engine, settings)
-    assert list(failed(engine)) == [("events", column)]
+    rule = {"purchase_quantity": "bad_quantity", "unit_price": "bad_price"}[column]
+    assert set(failed(engine)) == {("events", column), ("events", rule)}
+    with engine.connect() as connection:
+        assert connection.execute(text("select count(*) from marketing.excluded_events")).scalar_one() == 1
 
 
 def test_too_few_events_stop_the_run(

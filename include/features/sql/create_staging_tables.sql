@@ -3,6 +3,9 @@
 -- Grain: one row per business day that is aggregated anew from its events.
 create temporary table read_days (business_day date primary key) on commit drop;
 
+-- Grain: one row per event that is left out.
+create temporary table present_exclusions (event_id text collate "C" primary key, utc_day date not null) on commit drop;
+
 create temporary table moved_customers (customer_id text primary key) on commit drop;
 
 -- Grain: one row per counted event of these days.

@@ -1,8 +1,13 @@
 -- Grain: one row per business day to aggregate anew: days of the business's zone that a load since the last build
--- touched, and days not reached before.
+-- touched, or that have an event which was set aside or no longer is, and days not reached before.
 insert into read_days (business_day)
 with utc_days as (
     select utc_day from marketing.changed_event_days where file_id > cast(:known_file_id as bigint)
+    union
+    select coalesce(present.utc_day, former.utc_day)
+    from present_exclusions as present
+    full join marketing.feature_exclusions as former on present.event_id = former.event_id
+    where present.event_id is null or former.event_id is null
 ),
 
 spans as (

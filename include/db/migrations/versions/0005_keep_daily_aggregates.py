@@ -7,16 +7,18 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# The one place that says which events the features count; an anti-join to rows that are set aside goes here.
+# The one place that says which events features, models and reports count.
 COUNTED_EVENTS = """
 create view marketing.counted_events as
-select
-    event_id, event_type, customer_id, occurred_at, item_id, quantity, unit_price, query, properties
+select events.*
 from marketing.events
+where not exists (
+    select from marketing.feature_exclusions where feature_exclusions.event_id = events.event_id
+)
 """
 
 # Left joins on keys: a reader that asks for no id does not pay for them.
@@ -54,6 +56,7 @@ FIGURES = {
 }
 TABLES = (
     "feature_state",
+    "feature_exclusions",
     "feature_customers",
     "feature_items",
     "daily_interactions",
@@ -149,6 +152,12 @@ def _make_ground() -> None:
         _text("daily_fingerprint", "of the settings the daily tables depend on"),
         _text("totals_fingerprint", "of the settings the totals depend on"),
         key=("is_only",),
+    )
+    _make(
+        "feature_exclusions",
+        sa.Column("event_id", sa.Text(collation="C"), nullable=False),
+        _day("utc_day"),
+        key=("event_id",),
     )
     _make(
         "feature_customers",

@@ -1,0 +1,35 @@
+-- One row per judged return of an item that its customer has not bought before. Reported only: the purchase may land
+-- late. What is returned in the first 60 days of history may have been bought before them.
+insert into marketing.quality_failures (
+    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
+)
+select
+    cast(:business_date as date),
+    'events',
+    'return_without_purchase',
+    'event_type',
+    events.event_id,
+    events.file_id,
+    events.row_number,
+    'is a return of an item that its customer had not bought',
+    false
+from marketing.events
+where events.event_type = 'return'
+    and events.occurred_at < cast(:day_end as timestamptz)
+    and (
+        events.occurred_at >= cast(:unjudged_since as timestamptz)
+        or events.file_id = any(cast(:unjudged_files as bigint[]))
+    )
+    and events.occurred_at >= (
+        select min(known.occurred_at) + interval '60 days'
+        from marketing.events as known
+        where known.occurred_at >= cast(:oldest_instant as timestamptz)
+    )
+    and not exists (
+        select
+        from marketing.events as bought
+        where bought.customer_id = events.customer_id
+            and bought.item_id is not distinct from events.item_id
+            and bought.event_type = 'purchase'
+            and bought.occurred_at <= events.occurred_at
+    )
