@@ -8,7 +8,7 @@ An unknown key, in the file or in the environment, is an error that names the ke
 from __future__ import annotations
 
 import os
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -94,6 +94,8 @@ class QualitySettings(_Section):
     quantity_outlier_factor: Annotated[float, Field(gt=1)] = 50.0
     """A purchase at least this many times above or below its category's median, and far beyond the category's own
     spread, is set aside."""
+    data_docs_nights: PositiveInt = 60
+    """Business dates whose data quality report is kept below the artifacts."""
 
 
 class LifecycleSettings(_Section):
@@ -261,6 +263,10 @@ class Settings(BaseSettings):
     @property
     def customer_time_zone(self) -> str:
         return self.default_customer_time_zone or self.business_time_zone
+
+    def data_docs_page(self, business_date: date) -> str:
+        """URL of the data quality report of a night: written by the gate, shown beside the Marketing page."""
+        return f"{self.artifacts.rstrip('/')}/data_docs/{business_date.isoformat()}.html"
 
     @model_validator(mode="before")
     @classmethod
