@@ -206,6 +206,18 @@ def test_with_too_little_to_learn_from_nothing_is_said(
         assert profile.lifecycle_stage is not None
 
 
+def test_a_search_that_does_not_end_says_nothing(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(engine, event_rows=few([[90 - number % 7, 70 - number % 50] for number in range(120)]))
+    monkeypatch.setattr(forecast, "fit_spend", lambda *_: None)
+    assert "no expected value" in build_features(engine, settings, business_date=D).forecast
+    assert {row.expected_value for row in customer_profiles(engine).values()} == {None}
+    monkeypatch.setattr(forecast, "fit_orders", lambda *_: None)
+    assert build_features(engine, settings, business_date=D).forecast.startswith("no forecast: the search")
+    assert {row.churn_probability for row in customer_profiles(engine).values()} == {None}
+
+
 def test_without_prices_there_is_churn_and_no_value(engine: Engine, settings: Settings) -> None:
     rows = few([[90 - number % 7, 70 - number % 50] for number in range(120)])
     land(engine, event_rows=[row | {"unit_price": None} for row in rows])
