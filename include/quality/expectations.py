@@ -13,7 +13,9 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from include.db.engine import without_quoted_value
 from include.db.sql import source
+from include.expectation_catalogue import ROWS_WHERE
 from include.quality.suites import Check, Suite, percent
 
 NUMBERS = int | float | Decimal
@@ -68,7 +70,10 @@ def run_suites(
             create_temp_table=False,
             kwargs={
                 "hide_parameters": True,
-                "connect_args": {"options": "-c timezone=UTC", "application_name": "lamplighter quality"},
+                "connect_args": {
+                    "options": "-c timezone=UTC -c default_transaction_read_only=on",
+                    "application_name": "lamplighter quality",
+                },
             },
         )
     try:
@@ -82,16 +87,8 @@ def _run(
 ) -> SuiteRun:
     import great_expectations
 
-    asset = source.add_query_asset(name=suite.name, query=_query(engine, suite.name, parameters))
-    expectations = [
-        getattr(great_expectations.expectations, check.expectation)(
-            **check.arguments,
-            **({"column": check.column} if check.column else {}),
-            severity=check.severity,
-            meta={"check": position},
-        )
-        for position, check in enumerate(suite.checks)
-    ]
+    asset = source.add_query_asset(name=suite.name, query=suite.query or _query(engine, suite.name, parameters))
+    expectations = [expectation_of(check, {"check": position}) for position, check in enumerate(suite.checks)]
     definition = context.validation_definitions.add(
         great_expectations.ValidationDefinition(
             name=suite.name,
@@ -104,6 +101,20 @@ def _run(
     results = tuple(by_position.get(position) for position in range(len(suite.checks)))
     findings = tuple(_finding(check, result, failing) for check, result in zip(suite.checks, results, strict=True))
     return SuiteRun(suite, findings, results)
+
+
+def expectation_of(check: Check, meta: dict[str, Any]) -> Any:
+    """Great Expectations' object for ``check``; raises pydantic.v1's ValidationError on arguments it does not take."""
+    import great_expectations
+
+    name = check.expectation
+    if name == ROWS_WHERE:
+        name = "UnexpectedRowsExpectation"
+    elif name.islower():
+        name = "".join(part.capitalize() for part in name.split("_"))
+    column = {"column": check.column} if check.column else {}
+    expectation = getattr(great_expectations.expectations, name)
+    return expectation(**check.arguments, **column, severity=check.severity, meta=meta)
 
 
 def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
@@ -122,7 +133,7 @@ def _finding(check: Check, result: Any, failing: dict[str, int]) -> Finding:
         return Finding(check, False, None, 0, message, raised=True)
     facts = result.result
     observed = facts.get("observed_value")
-    unexpected = failing.get(check.rule, 0) if check.rule else int(facts.get("unexpected_count") or 0)
+    unexpected = failing.get(check.rule or "", int(facts.get("unexpected_count") or 0))
     rows = int(facts.get("element_count") or 0) - int(facts.get("missing_count") or 0)
     share = unexpected / rows if rows else 0.0
     words = check.says.format(
@@ -143,7 +154,8 @@ def _exception(information: dict[str, Any] | None) -> str | None:
     reports = [information] if "raised_exception" in information else list(information.values())
     for report in reports:
         if report.get("raised_exception"):
-            return str(report.get("exception_message") or "unknown error").strip().splitlines()[0]
+            said = str(report.get("exception_message") or "unknown error").strip().splitlines()[0]
+            return without_quoted_value(said)
     return None
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, delete, insert
 from include.db.tables import quality_results
 from include.quality.data_docs import write_data_docs
 from include.quality.expectations import Finding, run_suites
+from include.quality.own_expectations import InvalidExpectation, own_suites, write_own_failures
 from include.quality.rules import write_failures
 from include.quality.suites import EMAIL, LARGEST_AMOUNT, suites
 from include.quality.unjudged import find_unjudged
@@ -42,7 +43,8 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     ``unjudged``), so a night that failed is judged with the next one.
 
     Raises QualityGateFailed when a critical check failed, or when any check, of whatever severity, could not be
-    computed; the results, and the failing rows in quality_failures (see ``rules``), are committed before.
+    computed; the results, and the failing rows in quality_failures (see ``rules``), are committed before. Also when an
+    expectation of the settings cannot be judged, and then nothing is.
     Row counts are critical checks, since value checks pass on no rows.
     """
     with engine.connect() as connection:
@@ -51,8 +53,13 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
         "Judging %d files and the events after %s", len(unjudged.files), unjudged.last_passed or "the first day"
     )
     parameters = _parameters(settings) | unjudged.parameters(settings.business_time_zone)
+    try:
+        own = own_suites(engine, settings.quality.expectations, parameters)
+    except InvalidExpectation as error:
+        raise QualityGateFailed(f"Quality gate cannot judge {business_date}: {error}") from None
     failing = write_failures(engine, parameters)
-    runs = run_suites(engine, suites(settings.quality), parameters, failing)
+    failing |= write_own_failures(engine, business_date, settings.quality.expectations, parameters)
+    runs = run_suites(engine, suites(settings.quality) + own, parameters, failing)
     findings = [finding for run in runs for finding in run.findings]
     _write(engine, business_date, findings)
     write_data_docs(settings, business_date, runs)

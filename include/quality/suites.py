@@ -31,7 +31,7 @@ ROW_COUNT = "ExpectTableRowCountToBeBetween"
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation of Great Expectations, by class name."""
+    """One expectation of Great Expectations, by the name of its class, or as settings name it."""
 
     table_name: str
     expectation: str
@@ -58,6 +58,8 @@ class Suite:
 
     name: str
     checks: tuple[Check, ...]
+    query: str | None = None
+    """The query itself, where it is no file."""
 
 
 def suites(settings: QualitySettings) -> tuple[Suite, ...]:
