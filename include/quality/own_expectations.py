@@ -36,6 +36,7 @@ from include.db.engine import without_quoted_value
 from include.db.tables import LANDING_TABLES, PROVENANCE_COLUMNS, quality_failures
 from include.expectation_catalogue import judges_rows
 from include.quality.expectations import expectation_of
+from include.quality.rules import RULES
 from include.quality.suites import Check, Suite
 from include.settings import ExpectationSettings
 
@@ -63,7 +64,7 @@ def own_suites(
     suites = []
     for position, one in enumerate(expected):
         check = _check(one)
-        problem = _refused_arguments(check) or _refused_condition(engine, one, parameters)
+        problem = _refused_name(one) or _refused_arguments(check) or _refused_condition(engine, one, parameters)
         if problem:
             raise InvalidExpectation(f"quality.expectations.{position} ({one.expectation} of {one.table}): {problem}")
         query = _as_text(engine, _judged_rows(one.table), parameters)
@@ -121,7 +122,8 @@ def _check(one: ExpectationSettings) -> Check:
         what = " ".join([one.expectation, *([f"of {one.column}"] if one.column else [])])
         given = ", ".join(f"{name} {value}" for name, value in arguments.items())
         what = f"{what} ({given})" if given else what
-        counted = "{count} of {rows} rows break " if judges_rows(one.expectation) else ""
+        unit = "values" if one.column else "rows"
+        counted = f"{{count}} of {{rows}} {unit} break " if judges_rows(one.expectation) else ""
         says = counted + _literal(what) + ("" if counted else ": {observed} observed")
     else:
         says = "{count} rows where " + _literal(_one_line(one.condition))
@@ -140,6 +142,11 @@ def _check(one: ExpectationSettings) -> Check:
 
 def _rule(one: ExpectationSettings) -> str:
     return f"{one.table}.{one.label}"
+
+
+def _refused_name(one: ExpectationSettings) -> str | None:
+    taken = {rule.rule for rule in RULES if rule.table_name == one.table}
+    return f"name: {one.label!r} is the name of a rule of the gate's own" if one.label in taken else None
 
 
 def _refused_arguments(check: Check) -> str | None:

@@ -121,7 +121,7 @@ FAILURES = (
 def test_a_critical_one_stops_the_run(shop: Engine, expecting: Callable[..., Settings]) -> None:
     with pytest.raises(QualityGateFailed) as caught:
         check(shop, expecting(CHEAP | {"severity": "critical"}))
-    says = "items: 10 of 10 rows break expect_column_values_to_be_between of price (min_value 3)"
+    says = "items: 10 of 10 values break expect_column_values_to_be_between of price (min_value 3)"
     assert str(caught.value).startswith(f"Quality gate failed for 2017-11-30: {says}; nothing was trained")
     assert own_results(shop, "items") == [("expect_column_values_to_be_between", "price", "critical", False, 10, says)]
 
@@ -252,6 +252,7 @@ def test_a_condition_cannot_write(shop: Engine, expecting: Callable[..., Setting
         ({"condition": "quantity >"}, "condition: syntax error at or near"),
         ({"condition": "quantity"}, "condition: argument of WHERE must be type boolean"),
         ({"condition": "quantity > 1) or (true"}, None),
+        ({"condition": "true", "name": "duplicate"}, "name: 'duplicate' is the name of a rule of the gate's own"),
         ({"condition": "quantity > 'ada@person.example'"}, "condition: invalid input syntax for type double precision"),
         (CHEAP | {"min_value": "cheap"}, "min_value: value is not a valid float"),
         (CHEAP | {"mostly": 7}, "mostly: "),
