@@ -1,4 +1,4 @@
-"""Great Expectations run over Postgres: one ephemeral context, one SQL data source, one query per suite.
+"""Great Expectations run over Postgres: one ephemeral context, one SQL data source, one row of facts per suite.
 
 Great Expectations is imported inside the function, since that takes seconds. Nothing is sent anywhere and no file is
 written: the context lives in memory and analytics are off.
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Double, Engine, literal, select
 
-from include.db.sql import source
+from include.quality.facts import Fact, Facts
 from include.quality.suites import Check, Suite, percent
 
 
@@ -34,13 +34,8 @@ class Finding:
         return self.raised or (self.check.severity == "critical" and not self.success)
 
 
-def run_suites(
-    engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, str], failing: dict[str, int]
-) -> list[Finding]:
-    """All findings, in the order of the suites.
-
-    ``parameters`` are the bound values of their queries; ``failing`` the failing rows by the name of their rule.
-    """
+def run_suites(engine: Engine, suites: tuple[Suite, ...], facts: Facts) -> list[Finding]:
+    """All findings, in the order of the suites."""
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -60,23 +55,21 @@ def run_suites(
             },
         )
     try:
-        return [finding for suite in suites for finding in _run(context, source, engine, suite, parameters, failing)]
+        return [finding for suite in suites for finding in _run(context, source, engine, suite, facts)]
     finally:
         # Both: the source's own engine and that of its metrics hold a connection each.
         source.get_execution_engine().close()
         source.get_engine().dispose()
 
 
-def _run(
-    context: Any, source: Any, engine: Engine, suite: Suite, parameters: dict[str, str], failing: dict[str, int]
-) -> Iterator[Finding]:
+def _run(context: Any, source: Any, engine: Engine, suite: Suite, facts: Facts) -> Iterator[Finding]:
     import great_expectations
 
-    asset = source.add_query_asset(name=suite.name, query=_query(engine, suite.name, parameters))
+    asset = source.add_query_asset(name=suite.name, query=_query(engine, suite, facts))
     expectations = [
         getattr(great_expectations.expectations, check.expectation)(
             **check.arguments,
-            **({"column": check.column} if check.column else {}),
+            column=check.column,
             severity=check.severity,
             meta={"check": position},
         )
@@ -92,37 +85,30 @@ def _run(
     outcome = definition.run(result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     by_position = {result.expectation_config.meta["check"]: result for result in outcome.results}
     for position, check in enumerate(suite.checks):
-        yield _finding(check, by_position.get(position), failing)
+        yield _finding(check, by_position.get(position), facts.get((check.table_name, check.column), Fact(0)))
 
 
-def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
-    """The query with its values as quoted literals, since Great Expectations binds none; it must start with SELECT."""
-    lines = source(__file__, name).splitlines()
-    statement = text("\n".join(line for line in lines if not line.lstrip().startswith("--")))
-    used = {key: value for key, value in parameters.items() if key in statement.compile().params}
-    bound = statement.bindparams(**used)
-    return str(bound.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
+def _query(engine: Engine, suite: Suite, facts: Facts) -> str:
+    """One row of literals, since Great Expectations binds no values."""
+    names = sorted({check.column for check in suite.checks if (check.table_name, check.column) in facts})
+    row = select(*(literal(facts[suite.name, name].observed, Double).label(name) for name in names))
+    return str(row.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
 
 
-def _finding(check: Check, result: Any, failing: dict[str, int]) -> Finding:
+def _finding(check: Check, result: Any, fact: Fact) -> Finding:
     problem = "Great Expectations returned no result" if result is None else _exception(result.exception_info)
     if problem is not None:
-        message = f"{check.table_name}: {check.expectation} on {check.column_name or 'rows'} failed: {problem}"
+        message = f"{check.table_name}: {check.expectation} on {check.column} failed: {problem}"
         return Finding(check, False, None, 0, message, raised=True)
-    facts = result.result
-    observed = facts.get("observed_value")
-    unexpected = failing.get(check.rule, 0) if check.rule else int(facts.get("unexpected_count") or 0)
-    rows = int(facts.get("element_count") or 0) - int(facts.get("missing_count") or 0)
-    share = unexpected / rows if rows else 0.0
     words = check.says.format(
-        rows=f"{rows:,}",
-        count=f"{unexpected:,}",
-        share=percent(share),
-        observed=_number(observed),
-        observed_share=percent(float(observed or 0)),
+        rows=f"{fact.rows:,}",
+        count=f"{fact.unexpected:,}",
+        observed=_number(fact.observed),
+        share=percent(fact.observed),
+        detail=fact.detail,
     )
-    value = f"{share:.4f}" if observed is None else _number(observed).replace(",", "")
-    return Finding(check, bool(result.success), value, unexpected, f"{check.table_name}: {words}", raised=False)
+    observed = _number(fact.observed).replace(",", "")
+    return Finding(check, bool(result.success), observed, fact.unexpected, f"{check.table_name}: {words}", raised=False)
 
 
 def _exception(information: dict[str, Any] | None) -> str | None:
@@ -136,8 +122,6 @@ def _exception(information: dict[str, Any] | None) -> str | None:
     return None
 
 
-def _number(value: Any) -> str:
-    if value is None:
-        return "no"
-    number = float(value)
+def _number(number: float) -> str:
+    number = float(number)
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"
