@@ -20,23 +20,12 @@ from typing import Any
 import fsspec
 
 from include.quality.expectations import NUMBERS, Finding, SuiteRun
-from include.quality.suites import LARGEST_NUMBER
+from include.quality.suites import LARGEST_NUMBER, Suite
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
-TITLES = {
-    "customers": "Customers",
-    "items": "Items",
-    "events": "Events to be judged",
-    "earlier_events": "Events that came late",
-    "event_facts": "Events of the date as a whole",
-    "event_mix": "Events beside the same weekday's",
-    "failure_facts": "Rules for single rows",
-    "landing_facts": "Landing files",
-}
-"""Of the suites; those that are not here are of the settings."""
 OWN_TITLE = "Expectations of the settings"
 
 
@@ -83,7 +72,7 @@ def render_data_docs(business_date: date, runs: list[SuiteRun]) -> str:
 
     titled = [
         (title, [pair for run in together for pair in zip(run.results, run.findings, strict=True)])
-        for title, together in groupby(runs, key=lambda run: TITLES.get(run.suite.name, OWN_TITLE))
+        for title, together in groupby(runs, key=lambda run: _title(run.suite))
     ]
     sections = [RenderedSectionContent(section_name=title, content_blocks=_table(pairs)) for title, pairs in titled]
     findings = [finding for run in runs for finding in run.findings]
@@ -101,12 +90,16 @@ def render_data_docs(business_date: date, runs: list[SuiteRun]) -> str:
     return page
 
 
+def _title(suite: Suite) -> str:
+    return OWN_TITLE if suite.query else suite.name.replace("_", " ").capitalize()
+
+
 def said(finding: Finding) -> str:
     """The finding's sentence; an exception's own may quote the data."""
     if not finding.raised:
         return finding.message
     check = finding.check
-    return f"{check.table_name}: {check.expectation} on {check.column_name or 'rows'} could not be computed"
+    return f"{check.table_name}: {check.expectation} on {check.column} could not be computed"
 
 
 def _table(pairs: list[tuple[Any, Finding]]) -> list[Any]:

@@ -34,8 +34,9 @@ from sqlalchemy.exc import DataError, DBAPIError, InternalError, ProgrammingErro
 
 from include.db.engine import without_quoted_value
 from include.db.tables import LANDING_TABLES, PROVENANCE_COLUMNS, quality_failures
-from include.expectation_catalogue import judges_rows
+from include.expectation_catalogue import ROWS_WHERE, judges_rows
 from include.quality.expectations import expectation_of
+from include.quality.facts import Fact, Facts
 from include.quality.rules import RULES
 from include.quality.suites import Check, Suite
 from include.settings import ExpectationSettings
@@ -73,26 +74,29 @@ def own_suites(
 
 
 def write_own_failures(
-    engine: Engine, business_date: date, expected: Sequence[ExpectationSettings], parameters: dict[str, str]
-) -> dict[str, int]:
-    """Add the rows that meet a condition to the date's quality_failures; their number by the check's rule.
+    connection: Connection,
+    engine: Engine,
+    business_date: date,
+    expected: Sequence[ExpectationSettings],
+    parameters: dict[str, str],
+) -> Facts:
+    """Add the rows that meet a condition to the date's quality_failures; how many, for each of these expectations.
 
-    Left out is what Postgres cannot compute.
+    They are read by ``engine``, since the caller's transaction writes. Left out is what Postgres cannot compute.
     """
-    failing = {}
+    facts: Facts = {}
     for one in expected:
         if one.condition is None:
             continue
         try:
-            with engine.begin() as connection:
-                failing[_rule(one)] = sum(
-                    _write(connection, business_date, one, rows)
-                    for rows in _failing_rows(engine, one, one.condition, parameters)
-                )
+            batches = _failing_rows(engine, one, one.condition, parameters)
+            failing = sum(_write(connection, business_date, one, rows) for rows in batches)
         except (DataError, InternalError, ProgrammingError):
             # Great Expectations, asking the same of the same rows, finds that it cannot be computed, and says why.
             logger.warning("The rows where %s of %s could not be read", one.label, one.table)
-    return failing
+        else:
+            facts[one.table, f"{ROWS_WHERE} {one.label}"] = Fact(failing, failing)
+    return facts
 
 
 def _write(connection: Connection, business_date: date, one: ExpectationSettings, rows: Sequence[Sequence[Any]]) -> int:
@@ -117,31 +121,20 @@ def _write(connection: Connection, business_date: date, one: ExpectationSettings
 
 
 def _check(one: ExpectationSettings) -> Check:
-    arguments = {name: value for name, value in one.arguments.items() if name not in ("column", "condition")}
-    if one.condition is None:
-        what = " ".join([one.expectation, *([f"of {one.column}"] if one.column else [])])
-        given = ", ".join(f"{name} {value}" for name, value in arguments.items())
-        what = f"{what} ({given})" if given else what
-        unit = "values" if one.column else "rows"
-        counted = f"{{count}} of {{rows}} {unit} break " if judges_rows(one.expectation) else ""
-        says = counted + _literal(what) + ("" if counted else ": {observed} observed")
-    else:
+    if one.condition is not None:
         says = "{count} rows where " + _literal(_one_line(one.condition))
         arguments = {"unexpected_rows_query": _failing_of_batch(one, one.condition)}
-    return Check(
-        one.table,
-        one.expectation,
-        one.severity,
-        says,
-        one.column,
-        arguments,
-        one.label,
-        _rule(one) if one.condition is not None else None,
+        return Check(one.table, one.expectation, one.severity, says, one.label, arguments)
+    given = ", ".join(f"{name} {value}" for name, value in one.arguments.items() if name != "column")
+    what = _literal(" ".join([one.expectation, *([f"of {one.column}"] if one.column else [])]))
+    what += _literal(f" ({given})") if given else ""
+    unit = "values" if one.column else "rows"
+    says = (
+        f"{{count}} of {{rows}} {unit} break {what}"
+        if judges_rows(one.expectation)
+        else f"{what}: {{observed}} observed"
     )
-
-
-def _rule(one: ExpectationSettings) -> str:
-    return f"{one.table}.{one.label}"
+    return Check(one.table, one.expectation, one.severity, says, one.label, one.arguments)
 
 
 def _refused_name(one: ExpectationSettings) -> str | None:

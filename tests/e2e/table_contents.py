@@ -8,7 +8,7 @@ from include.db.tables import metadata
 
 Contents = dict[str, tuple[int, str | None]]
 """By table: how many rows it has and a hash over all of them; None: no row."""
-SURROGATES = {"file_id", "quarantined_row_id"}
+SURROGATES = {"file_id", "quarantined_row_id", "quality_failure_id"}
 """Numbers drawn from a sequence: a row that is written again gets another."""
 
 

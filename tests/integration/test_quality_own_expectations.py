@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from quality_shop import DAY, EVENTS, Row, check, customers, events, failed, items, land
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from include.expectation_catalogue import ARGUMENTS, ROWS_WHERE, judges_rows, known_arguments, required_arguments
 from include.quality import QualityGateFailed
@@ -230,6 +230,24 @@ def test_they_judge_what_the_gate_judges(shop: Engine, expecting: Callable[..., 
         "customers": "20", "items": "10", "events": "60",
     }  # fmt: skip
     assert observed[later, "consents"] == "2"
+
+
+def test_no_row_is_fetched_to_learn_of_columns(shop: Engine, expecting: Callable[..., Settings]) -> None:
+    """What the server gives out is a few counts, not the events: nothing of a night's size passes through Python."""
+    fetched: list[int] = []
+
+    def count(_: Any, cursor: Any, statement: str, *__: Any) -> None:
+        if "FROM marketing.events" in statement:
+            fetched.append(cursor.rowcount)
+
+    mean = {"table": "events", "column": "quantity", "expectation": "expect_column_mean_to_be_between", "min_value": 0}
+    event.listen(Engine, "after_cursor_execute", count)
+    try:
+        check(shop, expecting(mean, LARGE))
+    finally:
+        event.remove(Engine, "after_cursor_execute", count)
+    assert fetched
+    assert max(fetched) == 1
 
 
 def test_a_condition_cannot_write(shop: Engine, expecting: Callable[..., Settings]) -> None:
