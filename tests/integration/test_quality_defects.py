@@ -117,8 +117,8 @@ COPY = (
 CRITICAL = {
     "no events": (f"delete from marketing.events where {TODAY}", "events_on_date"),
     "a collapse": (f"delete from marketing.events where {TODAY} and row_number > 25", "volume_against_usual"),
-    "no customers": ("delete from marketing.customers", ""),
-    "no items": ("delete from marketing.items", ""),
+    "no customers": ("delete from marketing.customers", "rows"),
+    "no items": ("delete from marketing.items", "rows"),
     "strange customers": (f"update marketing.events set customer_id = 'x' || customer_id where {TODAY}", "customer_known"),
     "strange items": (f"update marketing.events set item_id = 'x' || item_id where {TODAY}", "item_known"),
     "sent twice": (COPY, "duplicate_share"),
@@ -143,6 +143,9 @@ CRITICAL = {
     "emails garbled": ("update marketing.customers set email = md5(email)", "bad_email_share"),
     "zones garbled": ("update marketing.customers set time_zone = 'UTC+' || row_number", "unknown_zone_share"),
     "items of no price": ("update marketing.items set price = 0 where row_number < 40", "bad_price_share"),
+    "a column of another type": ("alter table marketing.items alter title type varchar(80)", "schema"),
+    "a column gone": ("alter table marketing.campaigns drop audience", "schema"),
+    "a column that may be empty": ("alter table marketing.events alter customer_id drop not null", "schema"),
 }  # fmt: skip
 
 REPORTED = {

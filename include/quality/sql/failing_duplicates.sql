@@ -1,18 +1,14 @@
 -- One row per judged event that repeats another under a different id: all that tells events apart is the same. The first
 -- landed is kept, the others are set aside. Searches and views count as repeated to the microsecond only.
-insert into marketing.quality_failures (
-    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
-)
 select
-    cast(:business_date as date),
-    'events',
-    'duplicate',
-    'event_id',
-    events.event_id,
+    'events' as table_name,
+    'duplicate' as rule,
+    'event_id' as column_name,
+    events.event_id as row_key,
     events.file_id,
     events.row_number,
-    'repeats an earlier row under another event_id',
-    true
+    'repeats an earlier row under another event_id' as reason,
+    true as is_set_aside
 from marketing.events
 where events.occurred_at < cast(:day_end as timestamptz)
     and (

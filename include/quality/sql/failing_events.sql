@@ -1,14 +1,12 @@
--- One row per judged event (see events.sql) and rule it breaks by itself, or beside its customer and item. Set aside is
--- what no later file can put right; an unknown customer or item, say, may still come, and is only reported.
-insert into marketing.quality_failures (
-    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
-)
+-- One row per judged event (see judged_events.sql) and rule it breaks by itself, or beside its customer, its item, its
+-- category's usual amounts (usual_amounts.sql) and what its customer bought before. Set aside is what no later file can
+-- put right; an unknown customer, say, may still come, and is only reported. What is returned in the first 60 days of
+-- history may have been bought before them.
 select
-    cast(:business_date as date),
-    'events',
+    'events' as table_name,
     broken.rule,
     broken.column_name,
-    flagged.event_id,
+    flagged.event_id as row_key,
     flagged.file_id,
     flagged.row_number,
     broken.reason,
@@ -31,11 +29,39 @@ from (
                 or events.quantity > cast(:largest_amount as double precision)
             ) as has_bad_quantity,
         events.unit_price < 0 or events.unit_price > cast(:largest_amount as numeric) as has_bad_price,
+        case
+            when events.event_type = 'purchase' and events.unit_price > 0 and events.unit_price < 'NaN'
+                then abs(ln(cast(events.unit_price as double precision)) - usual.price)
+                    > greatest(usual.price_distance, ln(cast(:price_factor as double precision)))
+        end as has_odd_price,
+        case
+            when events.event_type = 'purchase' and events.quantity > 0 and events.quantity < 'Infinity'
+                then abs(ln(events.quantity) - usual.quantity)
+                    > greatest(usual.quantity_distance, ln(cast(:quantity_factor as double precision)))
+        end as has_odd_quantity,
         events.event_type = 'purchase'
-            and events.occurred_at < customers.created_at - interval '1 day' as is_before_customer
+            and events.occurred_at < customers.created_at - interval '1 day' as is_before_customer,
+        case
+            when events.event_type = 'return'
+                and events.occurred_at < cast(:day_end as timestamptz)
+                and events.occurred_at >= (
+                    select min(known.occurred_at) + interval '60 days'
+                    from marketing.events as known
+                    where known.occurred_at >= cast(:oldest_instant as timestamptz)
+                )
+                then not exists (
+                    select
+                    from marketing.events as bought
+                    where bought.customer_id = events.customer_id
+                        and bought.item_id is not distinct from events.item_id
+                        and bought.event_type = 'purchase'
+                        and bought.occurred_at <= events.occurred_at
+                )
+        end as was_never_bought
     from marketing.events
     left join marketing.customers on customers.customer_id = events.customer_id
     left join marketing.items on items.item_id = events.item_id
+    left join usual_amounts as usual on usual.category = coalesce(items.category, '')
     where (
             events.occurred_at < cast(:day_end as timestamptz)
             and (
@@ -58,11 +84,20 @@ cross join lateral (
     ('missing_price', 'unit_price', flagged.lacks_price, 'is a purchase without a unit price', false),
     ('bad_quantity', 'quantity', flagged.has_bad_quantity, 'is a purchase of an impossible quantity', true),
     ('bad_price', 'unit_price', flagged.has_bad_price, 'has an impossible unit price', true),
+    ('price_outlier', 'unit_price', flagged.has_odd_price, 'has a unit price far from its category''s', true),
+    ('quantity_outlier', 'quantity', flagged.has_odd_quantity, 'has a quantity far from its category''s', true),
     (
         'before_customer',
         'occurred_at',
         flagged.is_before_customer,
         'is a purchase more than a day before its customer was created',
+        false
+    ),
+    (
+        'return_without_purchase',
+        'event_type',
+        flagged.was_never_bought,
+        'is a return of an item that its customer had not bought',
         false
     )
 ) as broken (rule, column_name, is_broken, reason, is_set_aside)
@@ -76,5 +111,8 @@ where broken.is_broken
         or flagged.lacks_price
         or flagged.has_bad_quantity
         or flagged.has_bad_price
+        or flagged.has_odd_price
+        or flagged.has_odd_quantity
         or flagged.is_before_customer
+        or flagged.was_never_bought
     )
