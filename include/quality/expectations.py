@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Double, Engine, literal, select
+from sqlalchemy import Double, Engine, cast, select
 
 from include.quality.facts import Fact, Facts
 from include.quality.suites import Check, Suite, percent
@@ -91,7 +91,7 @@ def _run(context: Any, source: Any, engine: Engine, suite: Suite, facts: Facts) 
 def _query(engine: Engine, suite: Suite, facts: Facts) -> str:
     """One row of literals, since Great Expectations binds no values."""
     names = sorted({check.column for check in suite.checks if (check.table_name, check.column) in facts})
-    row = select(*(literal(facts[suite.name, name].observed, Double).label(name) for name in names))
+    row = select(*(cast(facts[suite.name, name].observed, Double).label(name) for name in names))
     return str(row.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
 
 
