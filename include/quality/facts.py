@@ -126,5 +126,6 @@ def _landing(connection: Connection, values: dict[str, Any]) -> Iterator[tuple[t
 
 
 def _type_name(column: Column[Any]) -> str:
-    """As Postgres' format_type gives it."""
-    return column.type.compile(dialect=postgresql.dialect()).lower().replace(", ", ",")
+    """As Postgres' format_type gives it, which tells no collation."""
+    name = column.type.compile(dialect=postgresql.dialect()).partition(" COLLATE ")[0]
+    return name.lower().replace(", ", ",")
