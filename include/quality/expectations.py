@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Double, Engine, event, literal, select
+from sqlalchemy import Double, Engine, cast, event, select
 
 from include.db.engine import without_quoted_value
 from include.expectation_catalogue import ROWS_WHERE
@@ -127,7 +127,7 @@ def expectation_of(check: Check, meta: dict[str, Any]) -> Any:
 def _query(engine: Engine, suite: Suite, facts: Facts) -> str:
     """One row of literals, since Great Expectations binds no values."""
     names = sorted({check.column for check in suite.checks if (check.table_name, check.column) in facts})
-    row = select(*(literal(facts[suite.name, name].observed, Double).label(name) for name in names))
+    row = select(*(cast(facts[suite.name, name].observed, Double).label(name) for name in names))
     return str(row.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
 
 

@@ -17,8 +17,13 @@ from include.db.sql import source, statement
 from include.db.tables import EVENT_TYPES, LANDING_TABLES
 from include.quality.rules import RULES, make_table, write_failures
 
-WORK_MEMORY = "96MB"
-"""For the hash tables and sorts of a first night's whole history; a normal night uses little of it."""
+PLANNING = {
+    # For the hash tables and sorts of a first night's whole history; a normal night uses little of it.
+    "work_mem": "48MB",
+    # Few rows fail, which the planner cannot know: it would not share such work out.
+    "parallel_tuple_cost": "0",
+}
+"""Settings of Postgres while the rows are judged."""
 _WIDE = ("event_facts", "event_mix")
 """Queries whose one row has a column per fact about events."""
 
@@ -66,11 +71,12 @@ def gather_facts(connection: Connection, parameters: dict[str, str], newest_file
 
     ``parameters``: those of ``Unjudged``, the settings' and the shop's.
     """
-    connection.execute(text("select set_config('work_mem', :memory, true)"), {"memory": WORK_MEMORY})
+    for name, value in PLANNING.items():
+        connection.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
     values = parameters | {"event_types": list(EVENT_TYPES)}
-    for name in ("judged_events", "usual_amounts"):
+    for name in ("judged_events", "repeated_moments"):
         make_table(connection, name, source(__file__, name), values)
-    write_failures(connection, values)
+    write_failures(connection, values | _usual_amounts(connection, values))
     facts = {
         ("landing_files", "newest_file"): Fact(newest_file),
         # Where no event at all is judged, there is no folder.
@@ -85,6 +91,18 @@ def gather_facts(connection: Connection, parameters: dict[str, str], newest_file
         for name, observed in connection.execute(statement(__file__, query), values).mappings().one().items():
             facts["events", name] = Fact(float(observed))
     return facts | dict(_rules(connection, values)) | dict(_landing(connection, values))
+
+
+def _usual_amounts(connection: Connection, values: dict[str, Any]) -> dict[str, list[Any]]:
+    """As lists to be bound, since only one process may read a temporary table."""
+    rows = connection.execute(statement(__file__, "usual_amounts"), values).all()
+    return {
+        "categories": [row.category for row in rows],
+        "prices": [row.price for row in rows],
+        "price_distances": [row.price_distance for row in rows],
+        "quantities": [row.quantity for row in rows],
+        "quantity_distances": [row.quantity_distance for row in rows],
+    }
 
 
 def _rules(connection: Connection, values: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Fact]]:

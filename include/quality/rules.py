@@ -19,7 +19,7 @@ from include.db.tables import SEGMENTS, quality_failures
 
 MANY_STOP = 0.5
 """Of customers or items; and of events, where the rule does not set aside."""
-_QUERIES = ("failing_events", "failing_duplicates", "failing_other_rows")
+_QUERIES = ("failing_events", "failing_returns", "failing_duplicates", "failing_other_rows")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ RULES = (
 def write_failures(connection: Connection, values: dict[str, Any]) -> None:
     """Replace the business date's rows of quality_failures.
 
-    The temporary table ``usual_amounts`` must be there; ``values``: what the queries bind.
+    The temporary table ``repeated_moments`` must be there; ``values``: what the queries bind.
     """
     connection.execute(delete(quality_failures).where(quality_failures.c.business_date == values["business_date"]))
     for name in _QUERIES:

@@ -1,7 +1,6 @@
--- One row per judged event (see judged_events.sql) and rule it breaks by itself, or beside its customer, its item, its
--- category's usual amounts (usual_amounts.sql) and what its customer bought before. Set aside is what no later file can
--- put right; an unknown customer, say, may still come, and is only reported. What is returned in the first 60 days of
--- history may have been bought before them.
+-- One row per judged event (see judged_events.sql) and rule it breaks by itself, or beside its customer, its item and its
+-- category's usual amounts (usual_amounts.sql). Set aside is what no later file can put right; an unknown customer, say,
+-- may still come, and is only reported.
 select
     'events' as table_name,
     broken.rule,
@@ -40,28 +39,18 @@ from (
                     > greatest(usual.quantity_distance, ln(cast(:quantity_factor as double precision)))
         end as has_odd_quantity,
         events.event_type = 'purchase'
-            and events.occurred_at < customers.created_at - interval '1 day' as is_before_customer,
-        case
-            when events.event_type = 'return'
-                and events.occurred_at < cast(:day_end as timestamptz)
-                and events.occurred_at >= (
-                    select min(known.occurred_at) + interval '60 days'
-                    from marketing.events as known
-                    where known.occurred_at >= cast(:oldest_instant as timestamptz)
-                )
-                then not exists (
-                    select
-                    from marketing.events as bought
-                    where bought.customer_id = events.customer_id
-                        and bought.item_id is not distinct from events.item_id
-                        and bought.event_type = 'purchase'
-                        and bought.occurred_at <= events.occurred_at
-                )
-        end as was_never_bought
+            and events.occurred_at < customers.created_at - interval '1 day' as is_before_customer
     from marketing.events
     left join marketing.customers on customers.customer_id = events.customer_id
     left join marketing.items on items.item_id = events.item_id
-    left join usual_amounts as usual on usual.category = coalesce(items.category, '')
+    left join unnest(
+        cast(:categories as text[]),
+        cast(:prices as double precision[]),
+        cast(:price_distances as double precision[]),
+        cast(:quantities as double precision[]),
+        cast(:quantity_distances as double precision[])
+    ) as usual (category, price, price_distance, quantity, quantity_distance)
+        on usual.category = coalesce(items.category, '')
     where (
             events.occurred_at < cast(:day_end as timestamptz)
             and (
@@ -92,13 +81,6 @@ cross join lateral (
         flagged.is_before_customer,
         'is a purchase more than a day before its customer was created',
         false
-    ),
-    (
-        'return_without_purchase',
-        'event_type',
-        flagged.was_never_bought,
-        'is a return of an item that its customer had not bought',
-        false
     )
 ) as broken (rule, column_name, is_broken, reason, is_set_aside)
 where broken.is_broken
@@ -114,5 +96,4 @@ where broken.is_broken
         or flagged.has_odd_price
         or flagged.has_odd_quantity
         or flagged.is_before_customer
-        or flagged.was_never_bought
     )

@@ -9,20 +9,14 @@ with people as (
 
 reached as (
     select
-        count(*) filter (where owners.has_email) as emails,
-        coalesce(sum(owners.shared), 0) as sharing,
-        count(distinct owners.customer_id) as customers
+        (select count(*) from (select distinct customer_id from marketing.addresses) as reachable) as customers,
+        coalesce(sum(owners.customers), 0) as emails,
+        coalesce(sum(owners.customers) filter (where owners.customers > 1), 0) as sharing
     from (
-        select
-            addresses.customer_id,
-            addresses.channel = 'email' as has_email,
-            case
-                when addresses.channel = 'email'
-                    and count(*) over (partition by addresses.channel, addresses.address_hash) > 1
-                    then 1
-            end as shared
+        select count(*) as customers
         from marketing.addresses
-        where addresses.address is not null
+        where channel = 'email'
+        group by lower(address)
     ) as owners
 ),
 
