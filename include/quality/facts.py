@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from include.db.sql import source, statement
 from include.db.tables import EVENT_TYPES, LANDING_TABLES
 from include.quality.rules import RULES, make_table, write_failures
+from include.quality.unjudged import FIRST
 
 PLANNING = {
     # For the hash tables and sorts of a first night's whole history; a normal night uses little of it.
@@ -73,6 +74,9 @@ def gather_facts(connection: Connection, parameters: dict[str, str], newest_file
     """
     for name, value in PLANNING.items():
         connection.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
+    if parameters["unjudged_since"] == FIRST:
+        # Right after the first load Postgres knows nothing of the tables, and plans as if they were small.
+        connection.execute(text("analyze marketing.customers, marketing.items, marketing.events"))
     values = parameters | {"event_types": list(EVENT_TYPES)}
     for name in ("judged_events", "repeated_moments"):
         make_table(connection, name, source(__file__, name), values)

@@ -24,7 +24,7 @@ def peak_megabytes() -> float:
 
 
 def family_megabytes(roots: list[int]) -> float:
-    """Memory of these processes and their descendants; what several share counts once, but only on Linux."""
+    """Memory of these processes and their descendants; what several share is counted once on Linux, else not at all."""
     total = 0
     for process in _families(roots):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):

@@ -150,6 +150,12 @@ CRITICAL = {
 
 REPORTED = {
     "a few repeats": (f"{COPY} and row_number <= 5", "duplicate", 5),
+    "repeats of two lines of one basket": (
+        f"update marketing.events set customer_id = 'c1', occurred_at = '2024-03-14T10:00Z' where {TODAY} and row_number in (3, 6); "
+        f"{COPY} and row_number in (3, 6)",
+        "duplicate",
+        2,
+    ),
     "one price slipped": (f"update marketing.events set unit_price = 99999 where {PURCHASES} and row_number < 9", "price_outlier", 2),
     "one quantity slipped": (f"update marketing.events set quantity = 9000 where {PURCHASES} and row_number < 9", "quantity_outlier", 2),
     "a few ancient": (f"update marketing.events set occurred_at = '1970-01-01Z' where {TODAY} and row_number < 4", "ancient", 3),

@@ -27,9 +27,33 @@ from (
                 events.query
             order by events.file_id, events.row_number, events.event_id
         ) as place
-    from repeated_moments
+    from (
+        -- A whole basket has one instant in some shops: what else tells its events apart is compared by a hash, and only
+        -- the few of one hash are then put in order.
+        select
+            candidates.customer_id,
+            candidates.occurred_at,
+            candidates.content
+        from (
+            select
+                known.customer_id,
+                known.occurred_at,
+                hash_record_extended(
+                    row(known.event_type, known.item_id, known.order_id, known.quantity, known.unit_price, known.query), 0
+                ) as content
+            from repeated_moments
+            inner join marketing.events as known
+                on known.customer_id = repeated_moments.customer_id and known.occurred_at = repeated_moments.occurred_at
+        ) as candidates
+        group by candidates.customer_id, candidates.occurred_at, candidates.content
+        having count(*) > 1
+    ) as repeated
     inner join marketing.events
-        on events.customer_id = repeated_moments.customer_id and events.occurred_at = repeated_moments.occurred_at
+        on events.customer_id = repeated.customer_id
+        and events.occurred_at = repeated.occurred_at
+        and repeated.content = hash_record_extended(
+            row(events.event_type, events.item_id, events.order_id, events.quantity, events.unit_price, events.query), 0
+        )
 ) as alike
 where alike.place > 1
     and (
