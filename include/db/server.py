@@ -19,6 +19,9 @@ SERVER_SETTINGS = {
     "shared_buffers": "'256MB'",
     "work_mem": "'32MB'",
     "maintenance_work_mem": "'256MB'",
+    # Nothing is replicated from here: rows of a table filled anew are written once, not to the log as well.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
     "max_wal_size": "'2GB'",
     "checkpoint_timeout": "'15min'",
     "jit": "off",

@@ -1,7 +1,10 @@
 """What customers did, up to the end of a business date, as profiles and weighted interactions.
 
-The work is set-based SQL in ``sql/``: the staging statements read events, customers and items once into temporary
-tables, and the three tables others rely on are computed from those, so that they always agree with each other.
+The work is set-based SQL in ``sql/``. Events of the days that are new or changed are read once and become daily
+aggregates (``daily_*``); totals (``*_totals`` and the like) move by the difference between a day's former and present
+aggregates, so a night costs what its days brought and not what history holds. Weights are decayed forward (Cormode et
+al. 2009): 2^((day - landmark) / half-life) is added once and never touched; readers scale by the age of the landmark.
+All sums are of whole numbers and decimals, so they are exact whatever the order of what came and went.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, select, text
@@ -18,34 +21,43 @@ from sqlalchemy import Connection, Engine, Table, delete, func, select, text
 from include.business_time import day_bounds
 from include.db.locks import lock
 from include.db.sql import statement
-from include.db.tables import EVENT_TYPES, customer_features, interactions, item_features
+from include.db.tables import EVENT_TYPES, customer_features, feature_state, interactions, item_features
+from include.features.forecast import forecast_orders
+from include.features.state import (
+    Start,
+    daily_fingerprint,
+    newest_file_id,
+    read_state,
+    start_of,
+    totals_fingerprint,
+)
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# A customer's segment is the first of these that holds. Days are business days. The interval is the mean number of days
-# between the customer's own purchase days in the profile window; USUAL_INTERVAL_DAYS with fewer than two of them.
-#   no_purchase  never bought
-#   new          bought for the first time less than NEW_DAYS ago
-#   lapsed       bought nothing in the profile window, or nothing for more than both LAPSED_DAYS and LAPSED_INTERVALS
+# A customer's stage of life is the first of these that holds; the thresholds are settings, ``features.lifecycle``. Days
+# are business days, and the interval is the mean number of days between the customer's purchase days in the window.
+#   prospect     never bought
+#   new          bought for the first time less than new_days ago
+#   lapsed       bought nothing in the profile window, or nothing for more than both lapsed_days and lapsed_intervals
 #                intervals
-#   at_risk      bought nothing for more than both AT_RISK_DAYS and AT_RISK_INTERVALS intervals
+#   at_risk      bought nothing for more than both at_risk_days and at_risk_intervals intervals
+#   reactivated  bought less than new_days ago, after a silence that had made them lapsed, by the interval before it
+#   active       anyone else
+# A customer's segment is the stage, save that a prospect is called no_purchase, and those reactivated and active are
 #   loyal        on at least LOYAL_PURCHASE_DAYS days in the window, at an interval of at most LOYAL_INTERVAL_DAYS
 #   regular      anyone else
-NEW_DAYS = 30
-LAPSED_DAYS = 60
-LAPSED_INTERVALS = 6
-AT_RISK_DAYS = 14
-AT_RISK_INTERVALS = 3
 LOYAL_PURCHASE_DAYS = 12
 LOYAL_INTERVAL_DAYS = 7
-USUAL_INTERVAL_DAYS = 30
 
 # A customer's price level is the mean, over items and days bought in the profile window, of the share of the category's
 # purchases that went to cheaper items. All purchases together have the mean 0.5, and a mean over many of them lies near
 # it, hence the narrow band: on a year of grocery baskets of 2,469 households it holds about half of them.
 LOW_PRICE_BELOW = 0.45
 HIGH_PRICE_ABOVE = 0.55
+
+BARGAIN_STRENGTH = 50
+"""The mean share of bargains counts like so many purchases of a customer's own."""
 
 WORK_MEMORY = "128MB"
 """Postgres' work_mem for this stage; the sort of a million events fits."""
@@ -61,93 +73,232 @@ class FeatureSummary:
     customers: int
     items: int
     interactions: int
+    forecast: str
+    """What the churn probability and the expected value were learned from, or why they are missing."""
 
 
 def build_features(engine: Engine, settings: Settings, *, business_date: date) -> FeatureSummary:
     """Write the profiles of customers and items and the weighted interactions as of the end of ``business_date``.
 
-    Reads events that occurred before the end of the date in the business's zone, whenever they landed. Replaces the
-    date's rows of ``customer_features`` and ``item_features``, and all of ``interactions``, in one transaction: readers
-    see the former rows until it commits, and a build that runs at the same time waits for this one.
+    Reads events that occurred before the end of the date in the business's zone, whenever they landed: those of days
+    that loads since the last build changed (``changed_event_days``), of new days, and of customers whose zone changed.
+    Replaces the date's rows of ``customer_features`` and ``item_features``, and what the view ``interactions`` shows,
+    in one transaction: readers see the former rows until it commits, and a build that runs at the same time waits for
+    this one. An earlier date, or other weights, half-lives or windows, begin the totals anew from the daily aggregates.
 
     A weight is the sum, over distinct business days and event types, of the type's weight, halved with every
-    ``half_life_days`` of age (exponential decay as in Cormode et al. 2009): how often a customer came back says more
-    than how many pieces were in a basket. The columns' rules stand at their statements in ``sql/`` and above.
+    ``half_life_days`` of age: how often a customer came back says more than how many pieces were in a basket. The
+    columns' rules stand at their statements in ``sql/`` and above.
 
-    Raises ValueError when ``features.event_weights`` names an unknown event type or holds a weight that is not finite.
+    Raises ValueError when ``features.event_weights`` or ``features.event_half_life_days`` names an unknown event type,
+    or a weight is not finite.
     """
-    parameters = _parameters(settings, business_date)
+    _check(settings)
     with engine.begin() as connection:
         lock(connection, LOCK_NAME)
         connection.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
+        newest = newest_file_id(connection)
+        start = start_of(read_state(connection), settings, business_date)
+        parameters = _parameters(settings, business_date, start, newest)
         _run(connection, "create_staging_tables", {})
-        _run(connection, "stage_customers", parameters)
-        _run(connection, "stage_items", parameters)
-        connection.execute(text("analyze feature_customers, feature_items"))
-        _run(connection, "stage_activity", parameters)
-        connection.execute(text("analyze activity"))
-        _run(connection, "stage_pairs", parameters)
-        connection.execute(text("analyze pairs"))
+        _read_days(connection, start, parameters)
+        _aggregate_days(connection, start, parameters)
         _warn_of_replaced_zones(connection, settings)
-        # In this order: a customer's price band reads the item profiles.
-        interaction_rows = _replace(connection, interactions, None, parameters)
-        item_rows = _replace(connection, item_features, business_date, parameters)
-        customer_rows = _replace(connection, customer_features, business_date, parameters)
-    return FeatureSummary(
-        business_date=business_date.isoformat(),
-        customers=customer_rows,
-        items=item_rows,
-        interactions=interaction_rows,
-    )
+        _count(connection, start, parameters)
+        forecast = forecast_orders(connection, parameters)
+        _run(connection, "write_feature_state", parameters)
+        return FeatureSummary(
+            business_date=business_date.isoformat(),
+            customers=_replace(connection, customer_features, business_date, parameters),
+            items=_replace(connection, item_features, business_date, parameters),
+            interactions=connection.execute(select(func.count()).select_from(interactions)).scalar_one(),
+            forecast=forecast.said,
+        )
 
 
-def _parameters(settings: Settings, business_date: date) -> dict[str, Any]:
-    """The bound values of all statements; each takes what it names."""
+def rebuild_features(engine: Engine, settings: Settings, *, business_date: date | None = None) -> FeatureSummary:
+    """Forget the daily aggregates and all totals, and build ``business_date`` from events alone.
+
+    business_date: None is the date of the last build. Raises ValueError when there is neither.
+    """
+    with engine.begin() as connection:
+        lock(connection, LOCK_NAME)
+        state = read_state(connection)
+        if business_date is None:
+            if state is None:
+                raise ValueError("no features were ever built: name a date, for example DATE=2017-11-30")
+            business_date = state["business_date"]
+        connection.execute(delete(feature_state))
+    return build_features(engine, settings, business_date=business_date)
+
+
+def _read_days(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
+    """Events of the days to aggregate anew, into read_events, without those that the quality gate sets aside."""
+    _run(connection, "find_exclusions", parameters)
+    if start.aggregated_until is not None:
+        _run(connection, "find_days", parameters)
+    _run(connection, "forget_exclusions", parameters)
+    _run(connection, "remember_exclusions", parameters)
+    if start.aggregated_until is None:
+        # All of them, in one range that the planner knows to be all.
+        _run(connection, "read_events", parameters | {"range_from": "-infinity", "range_until": "infinity"})
+    else:
+        if _run(connection, "find_moved_customers", parameters):
+            _run(connection, "find_days_of_moved_customers", parameters)
+        ranges = connection.execute(statement(__file__, "select_ranges"), parameters).all()
+        for range_from, range_until in ranges:
+            _run(connection, "read_events", parameters | {"range_from": range_from, "range_until": range_until})
+    connection.execute(text("analyze read_days, read_events"))
+
+
+def _aggregate_days(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
+    """The daily tables of the days read; what the totals hold of their former rows goes to the staged changes."""
+    if start.aggregated_until is None:
+        _run(connection, "clear_days", parameters)
+        _run(connection, "drop_price_index", parameters)
+    else:
+        _run(connection, "retract_interactions", parameters)
+        _run(connection, "retract_activity", parameters)
+        _run(connection, "retract_habits", parameters)
+        _run(connection, "retract_prices", parameters)
+    _run(connection, "number_customers", parameters)
+    _run(connection, "number_items", parameters)
+    if start.aggregated_until is None:
+        connection.execute(text("analyze marketing.feature_customers, marketing.feature_items"))
+    _run(connection, "aggregate_interactions", parameters)
+    _run(connection, "aggregate_activity", parameters)
+    _run(connection, "aggregate_habits", parameters)
+    _run(connection, "aggregate_prices", parameters)
+    if start.aggregated_until is None:
+        _run(connection, "make_price_index", parameters)
+        connection.execute(
+            text(
+                "analyze marketing.daily_interactions, marketing.daily_activity, marketing.daily_habits,"
+                " marketing.daily_prices"
+            )
+        )
+
+
+def _count(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
+    """Move the totals by the difference between the days' former and present rows."""
+    if start.counted_until is None:
+        _run(connection, "clear_totals", parameters)
+        _run(connection, "clear_inner_totals", parameters)
+    _run(connection, "stage_interaction_changes", parameters)
+    _run(connection, "stage_activity_changes", parameters)
+    _run(connection, "stage_habit_changes", parameters)
+    _run(connection, "stage_price_changes", parameters)
+    connection.execute(text("analyze interaction_changes, activity_changes, habit_changes, price_changes"))
+    _run(connection, "weigh_days", parameters)
+    connection.execute(text("analyze day_weights"))
+    _run(connection, "remember_permilles", parameters)
+    _run(connection, "touch_customers", parameters)
+    _run(connection, "move_tastes", parameters)
+    _run(connection, "update_items", parameters)
+    _count_pairs(connection, start, parameters)
+    _count_customers(connection, parameters)
+    _run(connection, "find_permilles", parameters)
+    _run(connection, "move_price_levels", parameters)
+    _run(connection, "drop_empty_items", parameters)
+    _run(connection, "drop_empty_customers", parameters)
+    if start.counted_until is None:
+        connection.execute(
+            text("analyze marketing.customer_totals, marketing.customer_hours, marketing.customer_tastes")
+        )
+    _run(connection, "forget_shares", parameters)
+    _run(connection, "write_customer_shares", parameters)
+
+
+def _count_pairs(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
+    _run(connection, "change_pairs", parameters)
+    connection.execute(text("analyze pair_changes, touched_customers, former_permilles"))
+    _run(connection, "add_item_totals", parameters)
+    _run(connection, "add_interaction_totals", parameters)
+    _run(connection, "drop_empty_pairs", parameters)
+    _run(connection, "correct_latest_events", parameters)
+    _run(connection, "correct_latest_purchases", parameters)
+    _run(connection, "add_item_prices", parameters)
+    _run(connection, "drop_empty_prices", parameters)
+    if start.counted_until is None:
+        connection.execute(text("analyze marketing.interaction_totals, marketing.item_totals, marketing.item_prices"))
+    _run(connection, "find_medians", parameters)
+    _run(connection, "find_bargain_prices", parameters)
+    _run(connection, "add_category_tastes", parameters)
+    _run(connection, "add_habit_tastes", parameters)
+
+
+def _count_customers(connection: Connection, parameters: dict[str, Any]) -> None:
+    _run(connection, "add_customer_hours", parameters)
+    _run(connection, "add_customer_totals", parameters)
+    _run(connection, "correct_purchase_bounds", parameters)
+    connection.execute(text("analyze bargain_moves"))
+    _run(connection, "count_bargains", parameters)
+    _run(connection, "move_bargain_prices", parameters)
+    _run(connection, "drop_empty_tastes", parameters)
+
+
+def _parameters(settings: Settings, business_date: date, start: Start, newest: int) -> dict[str, Any]:
+    """The bound values of all statements; each takes what it names.
+
+    newest: the newest load in sight. Days before which nothing counts are given as Postgres' -infinity.
+    """
     features = settings.features
+    window = timedelta(days=features.profile_days)
     return {
         "business_date": business_date,
+        "window_start": business_date - window,
+        "aggregated_until": start.aggregated_until,
+        "former_date": start.counted_until or "-infinity",
+        "former_window_start": start.counted_until - window if start.counted_until else "-infinity",
+        "known_file_id": start.known_file_id,
+        "newest_file_id": newest,
+        "landmark": start.landmark,
+        "scale": 2.0 ** ((start.landmark - business_date).days / features.half_life_days),
+        "daily_fingerprint": daily_fingerprint(settings),
+        "totals_fingerprint": totals_fingerprint(settings),
         "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
         "business_time_zone": settings.business_time_zone,
         "customer_time_zone": settings.customer_time_zone,
         "event_types": list(EVENT_TYPES),
-        "event_weights": _event_weights(features.event_weights),
+        "purchase_no": EVENT_TYPES.index("purchase") + 1,
+        "event_weights": [float(features.event_weights.get(name, 0.0)) for name in EVENT_TYPES],
+        "event_half_lives": [features.event_half_life_days.get(name, features.half_life_days) for name in EVENT_TYPES],
         "half_life_days": features.half_life_days,
-        "profile_days": features.profile_days,
         "favourite_categories": features.favourite_categories,
-        "new_days": NEW_DAYS,
-        "lapsed_days": LAPSED_DAYS,
-        "lapsed_intervals": LAPSED_INTERVALS,
-        "at_risk_days": AT_RISK_DAYS,
-        "at_risk_intervals": AT_RISK_INTERVALS,
+        **features.lifecycle.model_dump(),
         "loyal_purchase_days": LOYAL_PURCHASE_DAYS,
         "loyal_interval_days": LOYAL_INTERVAL_DAYS,
-        "usual_interval_days": USUAL_INTERVAL_DAYS,
+        "forecast_days": features.forecast_days,
+        "bargain_below": features.bargain_below,
+        "bargain_strength": BARGAIN_STRENGTH,
         "low_price_below": LOW_PRICE_BELOW,
         "high_price_above": HIGH_PRICE_ABOVE,
     }
 
 
-def _event_weights(configured: dict[str, float]) -> list[float]:
-    """Weights in the order of ``EVENT_TYPES``; a type that is not configured weighs nothing."""
-    unknown = sorted(set(configured) - set(EVENT_TYPES))
-    if unknown:
-        raise ValueError(
-            f"features.event_weights names {', '.join(unknown)}, which no event has; "
-            f"event types: {', '.join(EVENT_TYPES)}"
-        )
-    for event_type, weight in configured.items():
-        if not math.isfinite(weight):
-            raise ValueError(f"features.event_weights.{event_type} is {weight}; give it a finite number")
-    return [float(configured.get(event_type, 0.0)) for event_type in EVENT_TYPES]
+def _check(settings: Settings) -> None:
+    """Raises ValueError when a setting names an event type that no event has, or a weight is not finite."""
+    for setting, given in (
+        ("event_weights", settings.features.event_weights),
+        ("event_half_life_days", settings.features.event_half_life_days),
+    ):
+        unknown = sorted(set(given) - set(EVENT_TYPES))
+        if unknown:
+            raise ValueError(
+                f"features.{setting} names {', '.join(unknown)}, which no event has; "
+                f"event types: {', '.join(EVENT_TYPES)}"
+            )
+        for event_type, value in given.items():
+            if not math.isfinite(value):
+                raise ValueError(f"features.{setting}.{event_type} is {value}; give it a finite number")
 
 
-def _replace(connection: Connection, table: Table, business_date: date | None, parameters: dict[str, Any]) -> int:
-    """Delete the rows of ``business_date`` (None: all rows) and write the new ones; how many.
+def _replace(connection: Connection, table: Table, business_date: date, parameters: dict[str, Any]) -> int:
+    """Delete the rows of ``business_date`` and write the new ones; how many.
 
     Not TRUNCATE: it would lock readers out, and one with an older snapshot would find the table empty.
     """
-    former = delete(table)
-    connection.execute(former if business_date is None else former.where(table.c.business_date == business_date))
+    connection.execute(delete(table).where(table.c.business_date == business_date))
     rows = _run(connection, f"write_{table.name}", parameters)
     connection.execute(text(f"analyze {table.fullname}"))  # the next stage's plans depend on the figures
     return rows
@@ -157,7 +308,7 @@ def _warn_of_replaced_zones(connection: Connection, settings: Settings) -> None:
     replaced = connection.execute(
         text(
             "select customers.time_zone, count(*)"
-            " from marketing.customers inner join feature_customers using (customer_id)"
+            " from marketing.customers inner join marketing.feature_customers using (customer_id)"
             " where customers.time_zone <> feature_customers.time_zone"
             " group by customers.time_zone order by 2 desc, 1"
         )

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import numpy
 import pyarrow
 import pyarrow.compute
 
@@ -21,6 +22,8 @@ OpenStream = Callable[[], AbstractContextManager[BinaryIO]]
 UNDECODABLE = "\ufdd0"
 NUL = "\ufdd1"
 """Stand in for bytes that Postgres' text cannot hold. Both are Unicode noncharacters, which no real text contains."""
+
+_FIRST_BYTE_OF_MARKS = UNDECODABLE.encode()[0]
 
 MOST_COLUMNS = 1_500
 """Of a file; a Postgres table holds 1,600."""
@@ -114,6 +117,8 @@ def check_names(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def separate_damaged(batch: Batch) -> Batch:
     """Move rows with an undecodable byte or a NUL character, which Postgres refuses, to the unreadable ones."""
+    if not any(_holds_damage(chunk) for column in batch.rows.columns[1:] for chunk in column.chunks):
+        return batch
     damaged = None
     for name in batch.rows.column_names[1:]:
         for character in (UNDECODABLE, NUL, "\0"):
@@ -129,6 +134,15 @@ def separate_damaged(batch: Batch) -> Batch:
         given = {name: value for name, value in row.items() if value is not None}
         unreadable.append(unreadable_text(number, json.dumps(given, ensure_ascii=False)))
     return Batch(batch.rows.filter(pyarrow.compute.invert(damaged)), unreadable)
+
+
+def _holds_damage(column: pyarrow.StringArray) -> bool:
+    """Whether any text may: looked for in all bytes at once, many times faster than text by text."""
+    data = column.buffers()[2]
+    if data is None:
+        return False
+    bytes_ = numpy.frombuffer(data, numpy.uint8)
+    return bool((bytes_ == 0).any() or (bytes_ == _FIRST_BYTE_OF_MARKS).any())
 
 
 def unreadable_text(row_number: int, text: str) -> UnreadableRow:

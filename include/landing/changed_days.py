@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Date, FromClause, Select, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from include.db.sql import statement
 from include.db.tables import changed_event_days, events
 from include.landing.kinds import Expression
 from include.landing.rules import Rules
@@ -20,6 +21,13 @@ def note_rows_of(connection: Connection, rules: Rules, file_id: int, owner: int)
     """Note the days of all rows that the file ``owner`` has in the table now."""
     if rules.table is events:
         _note_selected(connection, file_id, select(_utc_day()).where(events.c.file_id == owner))
+
+
+def note_all_rows(connection: Connection, rules: Rules, file_id: int) -> None:
+    """Note the days of all rows in the table, all of them the file's; a step in the index of instants per day."""
+    if rules.table is events:
+        days = statement(__file__, "all_event_days").columns(utc_day=Date()).subquery()
+        _note_selected(connection, file_id, select(days.c.utc_day))
 
 
 def note_rows_to_replace(

@@ -1,6 +1,6 @@
 """How the text of a landed column is read: its kinds, as SQL expressions that never raise, whatever the text.
 
-A kind says ``valid`` or not, and only a valid text is ever cast.
+A kind says ``valid`` or not, and only a valid text is ever cast. What is ``certain`` to be valid needs no SQL.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import Text, TypeEngine
 
+from include.landing import certain
+from include.landing.certain import Certain
 from include.settings import CHANNELS
 
 Expression = ColumnElement[Any]
@@ -48,6 +50,8 @@ class Kind:
     """Whether a text that is not null can be read as the column's type."""
     read: Callable[[Expression, TypeEngine[Any]], Expression] = cast
     """The value of a valid text."""
+    certain: Certain | None = None
+    """Which texts arrow reads by itself; None: none."""
 
 
 def _castable(text: Expression, type_: TypeEngine[Any]) -> Expression:
@@ -131,28 +135,34 @@ def _valid_object(text: Expression, type_: TypeEngine[Any]) -> Expression:
 
 
 def one_of(allowed: tuple[str, ...]) -> Kind:
-    return Kind(f"is none of {', '.join(allowed)}", lambda text, type_: text.in_(allowed))
+    return Kind(
+        f"is none of {', '.join(allowed)}", lambda text, type_: text.in_(allowed), certain=certain.among(allowed)
+    )
 
 
-TEXT = Kind("", lambda text, type_: literal(True))
-ID = Kind(f"is longer than {LONGEST_ID_BYTES} bytes", _valid_id)
+_ZONES = sorted(available_timezones())
+
+TEXT = Kind("", lambda text, type_: literal(True), certain=certain.TEXT)
+ID = Kind(f"is longer than {LONGEST_ID_BYTES} bytes", _valid_id, certain=certain.up_to_bytes(LONGEST_ID_BYTES))
 INSTANT = Kind(
     "is not an instant with an offset, such as 2017-11-30T18:05:00-05:00",
     _valid_instant,
+    certain=certain.INSTANT,
 )
 DATE = Kind("is not a date, such as 2017-11-30", lambda text, type_: _written(_DATE, text, type_))
-QUANTITY = Kind("is not a finite number between -100,000 and 100,000", _valid_quantity)
-AMOUNT = Kind("is not an amount of 0 or more and below 100,000,000", _valid_amount)
-SHARE = Kind("is not a share between 0 and 1", _valid_share)
+QUANTITY = Kind("is not a finite number between -100,000 and 100,000", _valid_quantity, certain=certain.QUANTITY)
+AMOUNT = Kind("is not an amount of 0 or more and below 100,000,000", _valid_amount, certain=certain.AMOUNT)
+SHARE = Kind("is not a share between 0 and 1", _valid_share, certain=certain.SHARE)
 WHOLE_NUMBER = Kind(
     "is not a whole number in range",
     _valid_whole_number,
     lambda text, type_: cast(cast(text, Numeric), type_),
 )
-FLAG = Kind("is neither true nor false", _castable)
+FLAG = Kind("is neither true nor false", _castable, certain=certain.FLAG)
 ZONE = Kind(
     "is not an IANA time zone, such as America/New_York",
-    lambda text, type_: text.in_(sorted(available_timezones())),
+    lambda text, type_: text.in_(_ZONES),
+    certain=certain.among(_ZONES),
 )
 WORDS = Kind('is not a list, such as loyal|regular or ["loyal", "regular"]', _valid_list, _as_list)
 CHANNEL_LIST = Kind(f"is not a list of {' and '.join(CHANNELS)}, such as email|app_push", _valid_channels, _as_list)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import time
-import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,17 +11,23 @@ from datetime import date
 from typing import Any, BinaryIO, cast
 
 import pyarrow
+import pyarrow.compute
+from isal import igzip
+from isal.igzip_lib import IsalError
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from include.db.locks import lock
 from include.db.tables import LANDING_TABLES, landing_files, quarantined_rows
-from include.landing.batches import Content, LandingFileError
-from include.landing.changed_days import note_rows_of
+from include.landing.ahead import running_ahead
+from include.landing.batches import ROW_NUMBER, Content, LandingFileError, separate_damaged
+from include.landing.changed_days import note_all_rows, note_rows_of
 from include.landing.discovery import LandingFile, find_landing_files, sha256_of
 from include.landing.merging import (
-    merge,
+    add_staged,
+    move_refused,
+    note_repeated,
+    publish,
     quarantine_refused,
-    quarantine_repeated,
     quarantine_unreadable,
     set_work_memory,
 )
@@ -32,7 +36,9 @@ from include.landing.read_csv import read_csv
 from include.landing.read_jsonl import read_jsonl
 from include.landing.read_parquet import read_parquet
 from include.landing.rules import RULES, Rules
-from include.landing.staging import check_columns, copy_batch, create_staging
+from include.landing.staging import Staging, check_columns, copy_binary, copy_texts, create_staging, place_columns
+from include.landing.target import Target, open_target
+from include.landing.typed import Splitter
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -40,7 +46,14 @@ logger = logging.getLogger(__name__)
 LOCK_NAME = "lamplighter.landing"
 """Two runs never load at the same time."""
 
-UNREADABLE_FILE = (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError)
+BATCHES_AHEAD = 4
+"""Read while an earlier one is written."""
+
+ROWS_PER_PROGRESS_LINE = 1_000_000
+
+_GZIP_ERROR = cast(type[Exception], IsalError)  # the package's own types take it for an instance
+
+UNREADABLE_FILE: tuple[type[Exception], ...] = (pyarrow.ArrowException, OSError, EOFError, _GZIP_ERROR, UnicodeError)
 """What the readers raise on a truncated or foreign file; gzip's BadGzipFile is an OSError."""
 
 
@@ -191,24 +204,69 @@ def _register(connection: Connection, file: LandingFile, digest: str, former_id:
 def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
     rules = RULES[file.table_name]
     set_work_memory(connection)
-    try:
+    with _clear_about_unreadable_files():
         content = _open(file, rules)
         if not content.columns:
             return _Loaded(0, 0)
         check_columns(content, rules)
-        staging = create_staging(connection, content, rules)
-        staged = quarantined = 0
-        for batch in content.batches:
-            stored = copy_batch(connection, staging, batch)
-            staged += stored.rows.num_rows
-            quarantined += quarantine_unreadable(connection, file, file_id, stored.unreadable)
+        staging = create_staging(connection, place_columns(content, rules), rules)
+        target = open_target(connection, file, rules.table)
+        rows, refused = _copy_rows(connection, file, file_id, rules, content, staging, target)
+    refused += quarantine_refused(connection, file, file_id, rules, staging)
+    add_staged(connection, file_id, rules, staging, target)
+    repeated = note_repeated(connection, rules, staging, target)
+    if repeated:
+        _stage_refused(connection, file, rules, staging)
+        if move_refused(connection, file, file_id, staging) != repeated:
+            raise LandingFileError("changed while it was read; the next run will load it as it is then")
+    publish(connection, file, file_id, rules, target)
+    if target.is_final:
+        note_all_rows(connection, rules, file_id)
+    else:
+        note_rows_of(connection, rules, file_id, owner=file_id)
+    return _Loaded(rows - refused - repeated, refused + repeated)
+
+
+@contextmanager
+def _clear_about_unreadable_files() -> Iterator[None]:
+    try:
+        yield
     except UNREADABLE_FILE as error:
         raise LandingFileError(f"cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
-    refused = quarantine_refused(connection, file, file_id, rules, staging)
-    refused += quarantine_repeated(connection, file, file_id, rules, staging)
-    merge(connection, file, file_id, rules, staging, staged - refused)
-    note_rows_of(connection, rules, file_id, owner=file_id)
-    return _Loaded(staged - refused, quarantined + refused)
+
+
+def _copy_rows(
+    connection: Connection,
+    file: LandingFile,
+    file_id: int,
+    rules: Rules,
+    content: Content,
+    staging: Staging,
+    target: Target,
+) -> tuple[int, int]:
+    """Copy certain rows to the target, the others to the staging table; how many rows, and how many unreadable ones."""
+    splitter = Splitter(rules, staging.places, file_id)
+    rows = unreadable = 0
+    split = (splitter.split(separate_damaged(batch)) for batch in content.batches)
+    with running_ahead(split, BATCHES_AHEAD) as batches:
+        for batch in batches:
+            if batch.certain_rows:
+                copy_binary(connection, target.table, splitter.columns, batch.binary, batch.certain_rows)
+            copy_texts(connection, staging, batch.rest.rows)
+            unreadable += quarantine_unreadable(connection, file, file_id, batch.rest.unreadable)
+            before, rows = rows, rows + batch.certain_rows + batch.rest.rows.num_rows + len(batch.rest.unreadable)
+            if rows // ROWS_PER_PROGRESS_LINE > before // ROWS_PER_PROGRESS_LINE:
+                logger.info("Landing file %s: %s rows read so far", file.path, f"{rows:,}")
+    return rows, unreadable
+
+
+def _stage_refused(connection: Connection, file: LandingFile, rules: Rules, staging: Staging) -> None:
+    """Read the rows that ``refusals`` has once more, as they stand in the file."""
+    numbers = pyarrow.array(connection.execute(select(staging.refusals.c[ROW_NUMBER])).scalars(), pyarrow.int64())
+    with _clear_about_unreadable_files():
+        for batch in _open(file, rules).batches:
+            rows = batch.rows
+            copy_texts(connection, staging, rows.filter(pyarrow.compute.is_in(rows.column(ROW_NUMBER), numbers)))
 
 
 def _open(file: LandingFile, rules: Rules) -> Content:
@@ -216,7 +274,7 @@ def _open(file: LandingFile, rules: Rules) -> Content:
     def open_stream() -> Iterator[BinaryIO]:
         with file.filesystem.open(file.location, "rb") as stream:
             if file.path.endswith(".gz"):
-                with gzip.GzipFile(fileobj=stream) as plain:
+                with igzip.GzipFile(fileobj=stream) as plain:
                     yield cast(BinaryIO, plain)
             else:
                 yield stream

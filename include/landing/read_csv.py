@@ -40,21 +40,30 @@ class _ValidUtf8(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors=MARK_ERRORS)
-        self._ready = b""
+        self._ready = memoryview(b"")
         self._ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        # No more than a chunk at a time: batches of this size stay in the processor's cache.
         while not self._ready and not self._ended:
-            chunk = self._stream.read(_CHUNK_BYTES)
-            self._ended = not chunk
-            self._ready = self._decoder.decode(chunk, final=self._ended).replace("\0", NUL).encode()
+            self._read_chunk()
         count = min(len(buffer), len(self._ready))
         buffer[:count] = self._ready[:count]
         self._ready = self._ready[count:]
         return count
+
+    def _read_chunk(self) -> None:
+        chunk = self._stream.read(_CHUNK_BYTES)
+        self._ended = not chunk
+        is_whole = not self._decoder.getstate()[0]  # no character is cut by the chunk's start
+        if is_whole and chunk.isascii() and b"\0" not in chunk:
+            self._ready = memoryview(chunk)
+        else:
+            text = self._decoder.decode(chunk, final=self._ended).replace("\0", NUL)
+            self._ready = memoryview(text.encode())
 
 
 class _RaggedRows:

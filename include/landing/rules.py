@@ -10,9 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow
+import pyarrow.compute
 from sqlalchemy import Column, Numeric, Table, and_, case, cast, false, func, literal, not_, or_
 
 from include.db import tables
+from include.landing.certain import Mask
 from include.landing.kinds import (
     AMOUNT,
     CHANNEL,
@@ -67,6 +70,14 @@ class Rules:
     row_rules: tuple[RowRule, ...] = ()
     derived: tuple[tuple[str, Callable[[Table], Expression]], ...] = ()
     """Columns that the file does not carry, computed from those it does."""
+    certain_together: Callable[[pyarrow.Table], Mask] | None = None
+    """Which rows, certain column by column and typed, break none of ``row_rules`` for certain."""
+
+    @property
+    def certain_possible(self) -> bool:
+        """Whether rows can be told good without SQL: every column has a way, the row rules too."""
+        columns = all(field.kind.certain for field in self.fields if field.name != self.object_column)
+        return columns and not self.derived and (not self.row_rules or self.certain_together is not None)
 
     @property
     def object_column(self) -> str:
@@ -107,6 +118,24 @@ def _is_worth_too_much(staging: Table) -> Expression:
     )
     worth = func.abs(cast(quantity, Numeric) * cast(price, Numeric))
     return case((both, worth >= LARGEST_WORTH), else_=false())
+
+
+def _is_certain_event(typed: pyarrow.Table) -> Mask:
+    """Neither a purchase without a quantity nor, with room for rounding, worth too much."""
+    names = typed.column_names
+    quantity = typed.column("quantity") if "quantity" in names else pyarrow.nulls(typed.num_rows, pyarrow.float64())
+    is_bought = pyarrow.compute.fill_null(pyarrow.compute.greater(quantity, 0), fill_value=False)
+    good = pyarrow.compute.or_(pyarrow.compute.not_equal(typed.column("event_type"), "purchase"), is_bought)
+    if "quantity" in names and "unit_price" in names:
+        price = typed.column("unit_price").cast(pyarrow.float64())
+        worth = pyarrow.compute.abs(pyarrow.compute.multiply(quantity, price))
+        low = pyarrow.compute.fill_null(pyarrow.compute.less(worth, LARGEST_WORTH * 0.99), fill_value=True)
+        good = pyarrow.compute.and_(good, low)
+    return good
+
+
+def _is_certain_campaign_id(typed: pyarrow.Table) -> Mask:
+    return pyarrow.compute.not_equal(typed.column("campaign_id"), tables.EVERY_CAMPAIGN)
 
 
 def _ends_before_it_starts(staging: Table) -> Expression:
@@ -155,9 +184,10 @@ def _rules(
     fields: list[Field],
     row_rules: tuple[RowRule, ...] = (),
     derived: tuple[tuple[str, Callable[[Table], Expression]], ...] = (),
+    certain_together: Callable[[pyarrow.Table], Mask] | None = None,
 ) -> Rules:
     object_column: Column[Any] = table.c.properties if "properties" in table.c else table.c.attributes
-    return Rules(table, (*fields, Field(object_column.name, OBJECT)), row_rules, derived)
+    return Rules(table, (*fields, Field(object_column.name, OBJECT)), row_rules, derived, certain_together)
 
 
 RULES: dict[str, Rules] = {
@@ -222,6 +252,7 @@ RULES: dict[str, Rules] = {
                     ),
                 ),
             ),
+            certain_together=_is_certain_event,
         ),
         _rules(
             tables.consents,
@@ -272,6 +303,7 @@ RULES: dict[str, Rules] = {
                 Field("cost", AMOUNT),
             ],
             row_rules=(NOT_EVERY_CAMPAIGN,),
+            certain_together=_is_certain_campaign_id,
         ),
         _rules(
             tables.engagements,

@@ -7,14 +7,16 @@ written: the context lives in memory and analytics are off.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Double, Engine, cast, select
 
 from include.quality.facts import Fact, Facts
 from include.quality.suites import Check, Suite, percent
+
+NUMBERS = int | float | Decimal
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,18 @@ class Finding:
         return self.raised or (self.check.severity == "critical" and not self.success)
 
 
-def run_suites(engine: Engine, suites: tuple[Suite, ...], facts: Facts) -> list[Finding]:
-    """All findings, in the order of the suites."""
+@dataclass(frozen=True)
+class SuiteRun:
+    """What came of a suite, in the order of its checks."""
+
+    suite: Suite
+    findings: tuple[Finding, ...]
+    results: tuple[Any, ...]
+    """Great Expectations' own ExpectationValidationResult of each check, None where it returned none."""
+
+
+def run_suites(engine: Engine, suites: tuple[Suite, ...], facts: Facts) -> list[SuiteRun]:
+    """What came of each suite, in their order."""
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -55,14 +67,14 @@ def run_suites(engine: Engine, suites: tuple[Suite, ...], facts: Facts) -> list[
             },
         )
     try:
-        return [finding for suite in suites for finding in _run(context, source, engine, suite, facts)]
+        return [_run(context, source, engine, suite, facts) for suite in suites]
     finally:
         # Both: the source's own engine and that of its metrics hold a connection each.
         source.get_execution_engine().close()
         source.get_engine().dispose()
 
 
-def _run(context: Any, source: Any, engine: Engine, suite: Suite, facts: Facts) -> Iterator[Finding]:
+def _run(context: Any, source: Any, engine: Engine, suite: Suite, facts: Facts) -> SuiteRun:
     import great_expectations
 
     asset = source.add_query_asset(name=suite.name, query=_query(engine, suite, facts))
@@ -84,8 +96,12 @@ def _run(context: Any, source: Any, engine: Engine, suite: Suite, facts: Facts) 
     )
     outcome = definition.run(result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     by_position = {result.expectation_config.meta["check"]: result for result in outcome.results}
-    for position, check in enumerate(suite.checks):
-        yield _finding(check, by_position.get(position), facts.get((check.table_name, check.column), Fact(0)))
+    results = tuple(by_position.get(position) for position in range(len(suite.checks)))
+    findings = tuple(
+        _finding(check, result, facts.get((check.table_name, check.column), Fact(0)))
+        for check, result in zip(suite.checks, results, strict=True)
+    )
+    return SuiteRun(suite, findings, results)
 
 
 def _query(engine: Engine, suite: Suite, facts: Facts) -> str:

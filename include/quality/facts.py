@@ -130,5 +130,5 @@ def _landing(connection: Connection, values: dict[str, Any]) -> Iterator[tuple[t
 
 
 def _type_name(column: Column[Any]) -> str:
-    """As Postgres' format_type gives it."""
-    return column.type.compile(dialect=postgresql.dialect()).lower().replace(", ", ",")
+    """As Postgres' format_type gives it, which says nothing of the order of texts."""
+    return column.type.compile(dialect=postgresql.dialect()).lower().replace(", ", ",").partition(" collate ")[0]

@@ -9,7 +9,8 @@ from datetime import date
 from sqlalchemy import Engine, delete, insert
 
 from include.db.tables import quality_results
-from include.quality.expectations import Finding, run_suites
+from include.quality.data_docs import write_data_docs
+from include.quality.expectations import Finding, SuiteRun, run_suites
 from include.quality.facts import gather_facts, schema_facts
 from include.quality.suites import EMAIL, LARGEST_AMOUNT, schema_suites, suites
 from include.quality.unjudged import find_unjudged
@@ -48,8 +49,10 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     computed; the results, and the failing rows in quality_failures (see ``rules``), are committed before.
     Row counts are critical checks, since value checks pass on no rows.
     """
-    findings = _findings(engine, settings, business_date)
+    runs = _run(engine, settings, business_date)
+    findings = [finding for run in runs for finding in run.findings]
     _write(engine, business_date, findings)
+    write_data_docs(settings, business_date, runs)
     failed = [finding for finding in findings if not finding.success]
     for finding in failed:
         logger.warning("Quality %s, %s: %s", business_date, finding.check.severity, finding.message)
@@ -63,7 +66,7 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     )
 
 
-def _findings(engine: Engine, settings: Settings, business_date: date) -> list[Finding]:
+def _run(engine: Engine, settings: Settings, business_date: date) -> list[SuiteRun]:
     with engine.begin() as connection:
         facts = schema_facts(connection)
         if any(fact.unexpected for fact in facts.values()):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, Row, bindparam, exists, literal_column, select, text
 
 from include.db.sql import statement
+from include.db.tables import IS_GENERATED, events
 from include.reporting.page_data import CAMPAIGN_ROI, snapshot
 from include.settings import Settings
 
@@ -29,9 +30,8 @@ CUSTOMER_PROFILE = text(
     "select * from marketing.customer_features where customer_id = :customer_id "
     "and business_date = (select max(business_date) from marketing.customer_features)"
 )
-CUSTOMER_HAS_GENERATED = text(
-    "select exists (select from marketing.events "
-    "where customer_id = :customer_id and lower(properties ->> 'generated') = 'true')"
+CUSTOMER_HAS_GENERATED = select(
+    exists().where(events.c.customer_id == bindparam("customer_id"), literal_column(IS_GENERATED) == 1)
 )
 
 

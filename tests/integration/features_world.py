@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, insert, select, text
 
 from include.db.tables import customer_features, customers, events, interactions, item_features, items
+from include.landing.changed_days import note_rows_of
+from include.landing.rules import RULES
 
 _numbers = itertools.count(1)
 
@@ -21,12 +23,14 @@ def land(
     item_rows: Iterable[dict[str, Any]] = (),
     event_rows: Iterable[dict[str, Any]] = (),
 ) -> None:
-    """Put rows in as landing would; an event gets an id of its own."""
+    """Put rows in as landing would, from a file newer than all before; an event gets an id of its own."""
+    file_id = next(_numbers)
     with engine.begin() as connection:
         for table, rows in ((customers, customer_rows), (items, item_rows), (events, event_rows)):
-            landed = [row | {"file_id": 1, "row_number": number} for number, row in enumerate(rows, 1)]
+            landed = [row | {"file_id": file_id, "row_number": number} for number, row in enumerate(rows, 1)]
             for row in landed:  # one by one, since rows may name different columns
                 connection.execute(insert(table), row)
+        note_rows_of(connection, RULES["events"], file_id, owner=file_id)
 
 
 def event(

@@ -112,7 +112,7 @@ def test_everyone_has_a_row_with_or_without_events_or_a_customers_row(engine: En
     assert profiles.keys() == {"silent", "looker", "later", "stranger"}
     assert summary.customers == 4
     for customer_id in ("silent", "later"):
-        assert tuple(profiles[customer_id])[2:] == (None, 0, 0, None, None, [], None, [], "no_purchase")
+        assert tuple(profiles[customer_id])[2:11] == (None, 0, 0, None, None, [], None, [], "no_purchase")
     looker = profiles["looker"]
     assert (looker.recency, looker.frequency, looker.monetary_value) == (None, 0, 0)
     assert (looker.price_band, looker.preferred_categories, looker.segment) == (None, [], "no_purchase")

@@ -127,7 +127,7 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("whitespace", "a.csv", "  \n \n", Refused("does the first line name the columns?")),
     ("truncated gzip", "a.csv.gz", gzip.compress(GOOD.encode())[:-9], Refused("cannot be read")),
     ("no gzip", "a.csv.gz", GOOD, Refused("Not a gzipped file")),
-    ("gzip, garbage behind", "a.csv.gz", gzip.compress(GOOD.encode()) + b"garbage", Refused("Not a gzipped file")),
+    ("gzip, garbage behind", "a.csv.gz", gzip.compress(GOOD.encode()) + b"garbage", Refused("end-of-stream marker")),
     ("gzip members", "a.csv.gz", gzip.compress(GOOD.encode()) + gzip.compress(line("e2").encode()), Rows(2)),
     ("integer ids", "a.parquet", parquet(event_id=[1, 2]), Rows(2)),
     ("dictionary", "a.parquet", parquet(query=pyarrow.array(["a", None, "a"]).dictionary_encode()), Rows(3)),

@@ -90,6 +90,29 @@ def test_a_process_killed_at_any_point_leaves_a_file_whole_or_not_at_all(
     assert load_landing_files(engine, settings, business_date=DAY).files_loaded == 0
 
 
+def test_a_process_killed_while_it_fills_an_empty_table_leaves_it_empty_and_whole(
+    database_url: str, engine: Engine, settings: Settings
+) -> None:
+    indexes = text("select indexdef from pg_indexes where tablename = 'events' order by 1")
+    with engine.connect() as connection:
+        before = connection.execute(indexes).all()
+    rows = 5 * ROWS
+    write(settings, "2017-11-30", "bad", *(view(f"e{row}", "c2") for row in range(rows)), view("e7", "c2"))
+    later = ("events/2017-11-30/a.csv", rows, 2, rows, "c2", 2)
+    outcomes = []
+    for delay in (0.05, 0.15, 0.3, 0.5, 0.8):
+        process = start(database_url, settings)
+        time.sleep(delay)
+        process.kill()
+        outcomes.append((process.wait(), state(engine)))
+        assert outcomes[-1][1] in ([], [later])
+        with engine.connect() as connection:
+            assert connection.execute(indexes).all() == before
+    assert (-9, []) in outcomes
+    load_landing_files(engine, settings, business_date=DAY)
+    assert state(engine) == [later]
+
+
 def test_two_processes_at_once_load_each_file_once(database_url: str, engine: Engine, settings: Settings) -> None:
     for day in ("2017-11-28", "2017-11-29", "2017-11-30"):
         write(settings, day, "bad", *(view(f"{day}-{row}") for row in range(2_000)))

@@ -249,7 +249,7 @@ def test_a_broken_file_stops_the_run_after_all_others_are_loaded(
 def test_a_killed_load_leaves_the_former_rows_and_can_be_repeated(
     database_url: str, engine: Engine, settings: Settings, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.landing.merging.REBUILD_INDEXES_FROM_ROWS", 1)
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
     path = drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1"), "bad,row"))
     load_landing_files(engine, settings, business_date=DAY)
     path.write_text(csv(purchase("e2")))
@@ -274,7 +274,7 @@ def test_a_killed_load_leaves_the_former_rows_and_can_be_repeated(
 def test_indexes_and_key_are_there_after_a_large_first_load(
     load: Callable[..., Any], engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.landing.merging.REBUILD_INDEXES_FROM_ROWS", 1)
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
     query = "select tablename, indexdef from pg_indexes where schemaname = 'marketing' order by 1, 2"
     before = fetch(engine, query)
     drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1")))

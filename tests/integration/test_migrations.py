@@ -24,6 +24,11 @@ def test_downgrade_leaves_nothing_behind(engine: Engine) -> None:
     assert inspect(engine).get_table_names(SCHEMA) == ["alembic_version"]
 
 
-def test_each_dated_table_has_a_current_view_and_there_are_two_more(engine: Engine) -> None:
+def test_each_dated_table_has_a_current_view_and_there_are_a_few_more(engine: Engine) -> None:
     views = set(inspect(engine).get_view_names(SCHEMA))
-    assert views == {f"current_{table.name}" for table in DATED_TABLES} | {"addresses", "excluded_events"}
+    assert views == {f"current_{table.name}" for table in DATED_TABLES} | {
+        "addresses",
+        "excluded_events",
+        "interactions",
+        "counted_events",
+    }

@@ -177,7 +177,7 @@ def test_interactions_of_another_date_are_refused_by_name(shop: Engine, settings
     build_features(shop, settings, business_date=D)
     with pytest.raises(ValueError, match=r"built for 2017-11-30, not for 2017-12-01: clear .* build_features"):
         train_recommender(shop, settings, business_date=D + timedelta(days=1))
-    world.execute(shop, "delete from marketing.interactions")
+    world.execute(shop, "delete from marketing.interaction_totals")
     with pytest.raises(ValueError, match=r"interactions is empty .* run build_features for 2017-12-01"):
         train_recommender(shop, settings, business_date=D + timedelta(days=1))
 

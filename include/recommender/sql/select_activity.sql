@@ -6,7 +6,7 @@ select
     event_type,
     cast(occurred_at at time zone (select current_setting('lamplighter.business_time_zone')) as date) - date '1970-01-01'
         as business_day
-from marketing.events
+from marketing.counted_events as events
 where
     occurred_at < (select cast(current_setting('lamplighter.end_of_day') as timestamptz))
     and item_id is not null

@@ -10,7 +10,7 @@ lines as (
         cast(coalesce(e.quantity, 1) * cast(coalesce(e.unit_price, i.price, 0) * 10000 as bigint) as bigint) as revenue,
         coalesce(i.margin_rate, :default_margin_rate) as margin_rate,
         e.properties ? 'generated' and lower(e.properties ->> 'generated') = 'true' as generated
-    from marketing.events e
+    from marketing.counted_events e
     left join marketing.items i on i.item_id = e.item_id
     where
         e.event_type = 'purchase'
