@@ -83,7 +83,7 @@ def test_a_stopped_night_has_one_too_and_a_rerun_replaces_it(shop: Engine, setti
     with shop.begin() as connection:  # the same landing files again, by their numbers
         connection.execute(text("delete from marketing.quality_results"))
     check(shop, settings)
-    newest = re.compile(r"file \d+ is the newest|show-scrollbars\">\d+<")
+    newest = re.compile(r"landing_files: \d+ is the newest|show-scrollbars\">\d+<")
     assert newest.sub("", page(settings)) == newest.sub("", passed)
     assert [found.name for found in Path(settings.data_docs_page(DAY)).parent.iterdir()] == ["2017-11-30.html"]
 
@@ -103,13 +103,13 @@ def test_the_page_holds_no_row_of_the_shop(shop: Engine, settings: Settings, mon
     )
     asked = (Suite("customers", curious),)
     monkeypatch.setattr("include.quality.gate.suites", lambda _: asked)
-    with pytest.raises(QualityGateFailed):  # a sum of addresses cannot be computed
+    with pytest.raises(QualityGateFailed):  # a number is not in a set of texts
         check(shop, settings)
     report = page(settings)
     assert "person.example" not in report
     assert "Traceback" not in report
     assert "0 of 5 checks passed" in words(report)
-    assert "customers: ExpectColumnSumToBeBetween on email could not be computed" in words(report)
+    assert "customers: ExpectColumnDistinctValuesToBeInSet on email could not be computed" in words(report)
     assert len(failed(shop)) > 0
 
 
