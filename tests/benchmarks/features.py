@@ -201,7 +201,7 @@ def _number(value: Any) -> float:
 
 def main(what: str, url: str) -> None:
     """Print the seconds of each build."""
-    settings = Settings(database_url=url, business_time_zone="UTC", customer_time_zone=ZONE)
+    settings = Settings(database_url=url, business_time_zone="UTC", default_customer_time_zone=ZONE)
     seconds = []
     with _engine(url) as engine:
         if what == "rebuild":
