@@ -6,7 +6,7 @@ VENV := $(STATE)/venv
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo web night db-url stop test science bench fuzz lint lock
+.PHONY: help install demo web night rebuild-features db-url stop test science bench fuzz lint lock
 
 help:
 	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -28,6 +28,10 @@ web: $(INSTALLED)
 night: $(INSTALLED)
 	@test -n "$(DATE)" || { echo "which date? For example: make night DATE=2017-11-30" >&2; exit 2; }
 	@$(RUN) include.local night --date "$(DATE)"
+
+## rebuild-features   all features of a date from events alone; DATE=… unless that of the last build
+rebuild-features: $(INSTALLED)
+	@$(RUN) include.local rebuild-features $(if $(DATE),--date "$(DATE)")
 
 ## db-url             the SQLAlchemy URL of the marketing database, starting the embedded server if needed
 db-url:

@@ -20,9 +20,26 @@ from sqlalchemy import Connection, Engine, Table, delete, func, select, text
 
 from include.business_time import day_bounds
 from include.db.locks import lock
-from include.db.sql import statement
-from include.db.tables import EVENT_TYPES, customer_features, feature_state, interactions, item_features
+from include.db.sql import source, statement
+from include.db.tables import (
+    EVENT_TYPES,
+    customer_features,
+    customer_hours,
+    customer_tastes,
+    customer_totals,
+    daily_activity,
+    daily_habits,
+    daily_interactions,
+    daily_prices,
+    feature_state,
+    interaction_totals,
+    interactions,
+    item_features,
+    item_prices,
+    item_totals,
+)
 from include.features.forecast import forecast_orders
+from include.features.indexes import filled_without_indexes
 from include.features.state import (
     Start,
     daily_fingerprint,
@@ -62,6 +79,9 @@ BARGAIN_STRENGTH = 50
 WORK_MEMORY = "128MB"
 """Postgres' work_mem for this stage; the sort of a million events fits."""
 
+RANDOM_PAGE_COST = "1.1"
+"""Times a page in sequence. Postgres' 4 is a spinning disk's: by it a night would rather scan all history."""
+
 LOCK_NAME = "lamplighter.features"
 
 
@@ -96,31 +116,16 @@ def build_features(engine: Engine, settings: Settings, *, business_date: date) -
     _check(settings)
     with engine.begin() as connection:
         lock(connection, LOCK_NAME)
-        connection.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
-        newest = newest_file_id(connection)
-        start = start_of(read_state(connection), settings, business_date)
-        parameters = _parameters(settings, business_date, start, newest)
-        _run(connection, "create_staging_tables", {})
-        _read_days(connection, start, parameters)
-        _aggregate_days(connection, start, parameters)
-        _warn_of_replaced_zones(connection, settings)
-        _count(connection, start, parameters)
-        forecast = forecast_orders(connection, parameters)
-        _run(connection, "write_feature_state", parameters)
-        return FeatureSummary(
-            business_date=business_date.isoformat(),
-            customers=_replace(connection, customer_features, business_date, parameters),
-            items=_replace(connection, item_features, business_date, parameters),
-            interactions=connection.execute(select(func.count()).select_from(interactions)).scalar_one(),
-            forecast=forecast.said,
-        )
+        return _build(connection, settings, business_date)
 
 
 def rebuild_features(engine: Engine, settings: Settings, *, business_date: date | None = None) -> FeatureSummary:
     """Forget the daily aggregates and all totals, and build ``business_date`` from events alone.
 
+    In one transaction, too: what was stays when it fails. Readers of ``interactions`` wait for its end.
     business_date: None is the date of the last build. Raises ValueError when there is neither.
     """
+    _check(settings)
     with engine.begin() as connection:
         lock(connection, LOCK_NAME)
         state = read_state(connection)
@@ -129,7 +134,35 @@ def rebuild_features(engine: Engine, settings: Settings, *, business_date: date 
                 raise ValueError("no features were ever built: name a date, for example DATE=2017-11-30")
             business_date = state["business_date"]
         connection.execute(delete(feature_state))
-    return build_features(engine, settings, business_date=business_date)
+        return _build(connection, settings, business_date)
+
+
+def _build(connection: Connection, settings: Settings, business_date: date) -> FeatureSummary:
+    connection.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
+    connection.execute(select(func.set_config("random_page_cost", RANDOM_PAGE_COST, True)))
+    newest = newest_file_id(connection)
+    start = start_of(read_state(connection), settings, business_date)
+    parameters = _parameters(settings, business_date, start, newest)
+    _run(connection, "create_staging_tables", {})
+    _read_days(connection, start, parameters)
+    if start.aggregated_until is None:
+        with filled_without_indexes(connection, daily_interactions, daily_activity, daily_habits, daily_prices):
+            _run(connection, "clear_days", parameters)
+            _aggregate_days(connection, start, parameters)
+    else:
+        _retract_days(connection, parameters)
+        _aggregate_days(connection, start, parameters)
+    _warn_of_replaced_zones(connection, settings)
+    _count(connection, start, parameters)
+    forecast = forecast_orders(connection, parameters)
+    _run(connection, "write_feature_state", parameters)
+    return FeatureSummary(
+        business_date=business_date.isoformat(),
+        customers=_replace(connection, customer_features, business_date, parameters),
+        items=_replace(connection, item_features, business_date, parameters),
+        interactions=connection.execute(select(func.count()).select_from(interactions)).scalar_one(),
+        forecast=forecast.said,
+    )
 
 
 def _read_days(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
@@ -151,26 +184,27 @@ def _read_days(connection: Connection, start: Start, parameters: dict[str, Any])
     connection.execute(text("analyze read_days, read_events"))
 
 
+def _retract_days(connection: Connection, parameters: dict[str, Any]) -> None:
+    """Take the days read out of the daily tables; what the totals hold of them goes to the staged changes."""
+    _run(connection, "retract_interactions", parameters)
+    _run(connection, "retract_activity", parameters)
+    _run(connection, "retract_habits", parameters)
+    _run(connection, "retract_prices", parameters)
+
+
 def _aggregate_days(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
-    """The daily tables of the days read; what the totals hold of their former rows goes to the staged changes."""
-    if start.aggregated_until is None:
-        _run(connection, "clear_days", parameters)
-        _run(connection, "drop_price_index", parameters)
-    else:
-        _run(connection, "retract_interactions", parameters)
-        _run(connection, "retract_activity", parameters)
-        _run(connection, "retract_habits", parameters)
-        _run(connection, "retract_prices", parameters)
+    """The daily tables of the days read."""
     _run(connection, "number_customers", parameters)
     _run(connection, "number_items", parameters)
     if start.aggregated_until is None:
         connection.execute(text("analyze marketing.feature_customers, marketing.feature_items"))
+    _run(connection, "number_events", parameters)
+    connection.execute(text("analyze numbered_events"))
     _run(connection, "aggregate_interactions", parameters)
     _run(connection, "aggregate_activity", parameters)
     _run(connection, "aggregate_habits", parameters)
     _run(connection, "aggregate_prices", parameters)
     if start.aggregated_until is None:
-        _run(connection, "make_price_index", parameters)
         connection.execute(
             text(
                 "analyze marketing.daily_interactions, marketing.daily_activity, marketing.daily_habits,"
@@ -180,10 +214,59 @@ def _aggregate_days(connection: Connection, start: Start, parameters: dict[str, 
 
 
 def _count(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
-    """Move the totals by the difference between the days' former and present rows."""
+    """Bring the totals to the end of the business date: anew, or by what its days changed."""
     if start.counted_until is None:
+        _count_anew(connection, start, parameters)
+    else:
+        _count_on(connection, parameters)
+    _run(connection, "write_customer_shares", parameters)
+
+
+def _count_anew(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
+    """Fill the totals from the whole of the daily tables."""
+    # Whole tables are joined, which no index makes faster; the planner, who knows few of the views' figures, would try.
+    connection.execute(select(func.set_config("enable_nestloop", "off", True)))
+    _run(connection, "show_changes", parameters)
+    _run(connection, "clear_inner_totals", parameters)
+    _run(connection, "weigh_days", parameters)
+    _run(connection, "touch_customers", parameters)
+    _run(connection, "update_items", parameters)
+    connection.execute(text("analyze day_weights, touched_customers"))
+    if start.is_shown:
         _run(connection, "clear_totals", parameters)
-        _run(connection, "clear_inner_totals", parameters)
+        _fill_pairs(connection, parameters)
+    else:
+        with filled_without_indexes(connection, interaction_totals):
+            _run(connection, "empty_totals", parameters)
+            _fill_pairs(connection, parameters)
+    with filled_without_indexes(connection, item_totals, item_prices, customer_totals, customer_hours, customer_tastes):
+        _fill(connection, "add_item_totals", parameters)
+        _fill(connection, "add_item_prices", parameters)
+        _fill(connection, "add_category_tastes", parameters)
+        _fill(connection, "add_habit_tastes", parameters)
+        _fill(connection, "add_customer_hours", parameters)
+        _fill(connection, "add_customer_totals", parameters)
+    connection.execute(
+        text(
+            "analyze marketing.interaction_totals, marketing.item_totals, marketing.item_prices,"
+            " marketing.customer_totals, marketing.customer_hours, marketing.customer_tastes"
+        )
+    )
+    _run(connection, "find_medians", parameters)
+    _count_bargains(connection, parameters)
+    _move_price_levels(connection, parameters)
+    _run(connection, "hide_changes", parameters)
+    connection.execute(select(func.set_config("enable_nestloop", "on", True)))
+
+
+def _fill_pairs(connection: Connection, parameters: dict[str, Any]) -> None:
+    _run(connection, "change_pairs", parameters)
+    connection.execute(text("analyze pair_changes"))
+    _fill(connection, "add_interaction_totals", parameters)
+
+
+def _count_on(connection: Connection, parameters: dict[str, Any]) -> None:
+    """Move the totals by the difference between the days' former and present rows."""
     _run(connection, "stage_interaction_changes", parameters)
     _run(connection, "stage_activity_changes", parameters)
     _run(connection, "stage_habit_changes", parameters)
@@ -195,21 +278,29 @@ def _count(connection: Connection, start: Start, parameters: dict[str, Any]) -> 
     _run(connection, "touch_customers", parameters)
     _run(connection, "move_tastes", parameters)
     _run(connection, "update_items", parameters)
-    _count_pairs(connection, start, parameters)
-    _count_customers(connection, parameters)
-    _run(connection, "find_permilles", parameters)
-    _run(connection, "move_price_levels", parameters)
+    _move_pairs(connection, parameters)
+    _move_customers(connection, parameters)
+    _move_price_levels(connection, parameters)
     _run(connection, "drop_empty_items", parameters)
     _run(connection, "drop_empty_customers", parameters)
-    if start.counted_until is None:
-        connection.execute(
-            text("analyze marketing.customer_totals, marketing.customer_hours, marketing.customer_tastes")
-        )
     _run(connection, "forget_shares", parameters)
-    _run(connection, "write_customer_shares", parameters)
 
 
-def _count_pairs(connection: Connection, start: Start, parameters: dict[str, Any]) -> None:
+def _move_price_levels(connection: Connection, parameters: dict[str, Any]) -> None:
+    _run(connection, "find_permilles", parameters)
+    _run(connection, "find_moved_permilles", parameters)
+    connection.execute(text("analyze moved_permilles"))  # few are looked up by index, many by a scan
+    _run(connection, "move_price_levels", parameters)
+
+
+def _count_bargains(connection: Connection, parameters: dict[str, Any]) -> None:
+    _run(connection, "find_bargain_prices", parameters)
+    connection.execute(text("analyze bargain_moves"))
+    _run(connection, "count_bargains", parameters)
+    _run(connection, "move_bargain_prices", parameters)
+
+
+def _move_pairs(connection: Connection, parameters: dict[str, Any]) -> None:
     _run(connection, "change_pairs", parameters)
     connection.execute(text("analyze pair_changes, touched_customers, former_permilles"))
     _run(connection, "add_item_totals", parameters)
@@ -219,21 +310,16 @@ def _count_pairs(connection: Connection, start: Start, parameters: dict[str, Any
     _run(connection, "correct_latest_purchases", parameters)
     _run(connection, "add_item_prices", parameters)
     _run(connection, "drop_empty_prices", parameters)
-    if start.counted_until is None:
-        connection.execute(text("analyze marketing.interaction_totals, marketing.item_totals, marketing.item_prices"))
     _run(connection, "find_medians", parameters)
-    _run(connection, "find_bargain_prices", parameters)
     _run(connection, "add_category_tastes", parameters)
     _run(connection, "add_habit_tastes", parameters)
 
 
-def _count_customers(connection: Connection, parameters: dict[str, Any]) -> None:
+def _move_customers(connection: Connection, parameters: dict[str, Any]) -> None:
     _run(connection, "add_customer_hours", parameters)
     _run(connection, "add_customer_totals", parameters)
     _run(connection, "correct_purchase_bounds", parameters)
-    connection.execute(text("analyze bargain_moves"))
-    _run(connection, "count_bargains", parameters)
-    _run(connection, "move_bargain_prices", parameters)
+    _count_bargains(connection, parameters)
     _run(connection, "drop_empty_tastes", parameters)
 
 
@@ -321,6 +407,14 @@ def _warn_of_replaced_zones(connection: Connection, settings: Settings) -> None:
             ", ".join(repr(zone) for zone, _ in replaced[:3]),
             settings.customer_time_zone,
         )
+
+
+def _fill(connection: Connection, name: str, parameters: dict[str, Any]) -> None:
+    """Run ``sql/<name>.sql`` up to its conflicts: into an empty table there are none, and no index to see them by."""
+    started = time.perf_counter()
+    insertion, _, _ = source(__file__, name).partition("\non conflict ")
+    rows = connection.execute(text(insertion), parameters).rowcount
+    logger.info("%s: %d rows in %.3gs", name, rows, time.perf_counter() - started)
 
 
 def _run(connection: Connection, name: str, parameters: dict[str, Any]) -> int:

@@ -29,6 +29,8 @@ class Start:
     counted_until: date | None
     landmark: date
     known_file_id: int
+    is_shown: bool = True
+    """Whether readers of the view ``interactions`` see the former totals until the build commits."""
 
 
 def daily_fingerprint(settings: Settings) -> str:
@@ -47,7 +49,9 @@ def start_of(state: RowMapping | None, settings: Settings, business_date: date) 
 
     Totals of types with half-lives of their own age at several paces, which no single factor follows: they begin anew.
     """
-    if state is None or state["daily_fingerprint"] != daily_fingerprint(settings):
+    if state is None:
+        return Start(None, None, business_date, 0, is_shown=False)
+    if state["daily_fingerprint"] != daily_fingerprint(settings):
         return Start(None, None, business_date, 0)
     features = settings.features
     age = (business_date - state["landmark"]).days / features.half_life_days

@@ -1,4 +1,7 @@
-"""``python -m include.local demo | web | night --date 2017-11-30 | db-url | stop``: what the make commands call."""
+"""``python -m include.local demo | web | night --date 2017-11-30 | rebuild-features | db-url | stop``.
+
+What the make commands call.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 from pydantic import ValidationError  # noqa: E402 - the filter comes first
 
 from include.local import commands, stopping  # noqa: E402
+from include.local.features import RebuildRefused, rebuild_all_features  # noqa: E402
 from include.local.layout import Layout  # noqa: E402
 from include.local.progress import Progress  # noqa: E402
 from include.local.rest import AirflowError  # noqa: E402
@@ -35,6 +39,8 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     actions.add_parser("web", help="Airflow's web UI over the current data, until Ctrl-C")
     night = actions.add_parser("night", help="one nightly_marketing run to its end")
     night.add_argument("--date", type=date.fromisoformat, required=True, help="business date, for example 2017-11-30")
+    rebuild = actions.add_parser("rebuild-features", help="all features of a date from events alone")
+    rebuild.add_argument("--date", type=date.fromisoformat, help="business date; default: that of the last build")
     actions.add_parser("db-url", help="print the URL of the marketing database")
     actions.add_parser("stop", help="stop what runs")
     return parser.parse_args(given)
@@ -49,7 +55,7 @@ def main(given: list[str] | None = None) -> int:
     progress = Progress(sys.stderr if arguments.command == "db-url" else sys.stdout)
     try:
         _run(arguments, layout, progress)
-    except (RunFailed, StartFailed, OtherCommandRuns, AirflowError) as error:
+    except (RunFailed, StartFailed, OtherCommandRuns, AirflowError, RebuildRefused) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except ValidationError as error:
@@ -72,6 +78,8 @@ def _run(arguments: argparse.Namespace, layout: Layout, progress: Progress) -> N
         commands.web(layout, progress, sinks_of_the_demo)
     elif arguments.command == "night":
         commands.night(layout, arguments.date, progress)
+    elif arguments.command == "rebuild-features":
+        rebuild_all_features(layout, arguments.date, progress)
     elif arguments.command == "db-url":
         print(commands.db_url(layout))
     elif arguments.command == "stop":

@@ -9,21 +9,18 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from psycopg2 import sql
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 
 from include.db import server
 from include.db.migrate import migrate
 from include.settings import PROJECT_ROOT, Settings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peak_memory import PeakOf, family_megabytes
-from tests.benchmarks.shop_files import DAYS, FIRST_INSTANT, ITEMS, EventFiles, write_event_files
+from tests.benchmarks.shop_files import DAYS, FIRST_INSTANT, EventFiles, write_event_files
+from tests.benchmarks.shop_tables import copy_events, fill_customers_and_items
 
 LAST_DAY: date = FIRST_INSTANT.astype("datetime64[D]").item() + timedelta(days=DAYS - 1)
 MAXIMUM_SECONDS, MAXIMUM_MEGABYTES = 60, 500
-EVENT_COLUMNS = (
-    "event_id", "event_type", "customer_id", "occurred_at", "item_id", "quantity", "unit_price", "query", "order_id",
-)  # fmt: skip
 
 
 def measure(folder: Path, events: int) -> list[Figure]:
@@ -86,23 +83,8 @@ def _fill(url: str, files: EventFiles) -> None:
     with engine.begin() as connection:
         connection.execute(text("truncate marketing.quality_results"))
         if not connection.execute(text("select count(*) from marketing.landing_files")).scalar_one():
-            _copy_events(connection, files)
-            connection.execute(
-                text(
-                    "insert into marketing.customers (customer_id, email, time_zone, file_id, row_number)"
-                    " select 'c' || n, 'c' || n || '@shop.example', 'Europe/Berlin', 1, n"
-                    " from generate_series(0, :customers - 1) as n"
-                ),
-                {"customers": files.customers},
-            )
-            connection.execute(
-                text(
-                    "insert into marketing.items (item_id, title, category, price, file_id, row_number)"
-                    " select 'i' || n, 'Item ' || n, 'category ' || n % 100, 8, 1, n"
-                    " from generate_series(0, :items - 1) as n"
-                ),
-                {"items": ITEMS},
-            )
+            copy_events(connection, files.csv)
+            fill_customers_and_items(connection, files.customers)
             connection.execute(
                 text(
                     "insert into marketing.landing_files (table_name, business_date, file, sha256, size_bytes,"
@@ -113,29 +95,6 @@ def _fill(url: str, files: EventFiles) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("vacuum analyze"))
     engine.dispose()
-
-
-def _copy_events(connection: Connection, files: EventFiles) -> None:
-    """Without indexes while it lasts, and with file 1 as the file of all rows."""
-    indexes = connection.execute(
-        text(
-            "select indexname, indexdef from pg_indexes where schemaname = 'marketing' and tablename = 'events'"
-            " and indexname <> 'events_pkey'"
-        )
-    ).all()
-    quote = connection.dialect.identifier_preparer.quote
-    for index in indexes:
-        connection.execute(text(f"drop index marketing.{quote(index.indexname)}"))
-    alter = "alter table marketing.events alter {} {}"
-    for column in ("file_id", "row_number"):
-        connection.execute(text(alter.format(column, "set default 1")))
-    copy = sql.SQL("copy marketing.events ({}) from stdin with (format csv, header)")
-    with files.csv.open("rb") as rows, connection.connection.cursor() as cursor:
-        cursor.copy_expert(copy.format(sql.SQL(", ").join(map(sql.Identifier, EVENT_COLUMNS))), rows)
-    for column in ("file_id", "row_number"):
-        connection.execute(text(alter.format(column, "drop default")))
-    for index in indexes:
-        connection.execute(text(index.indexdef))
 
 
 def main(url: str, artifacts: str) -> None:

@@ -66,7 +66,7 @@ def test_every_statement_is_used_and_takes_only_values_that_exist() -> None:
     run |= {f"write_{table}" for table in re.findall(r"_replace\(connection, (\w+),", source)}
     files = sorted(SQL_DIRECTORY.glob("*.sql"))
     assert {file.stem for file in files} == run
-    known = {*parameters(Settings()), "range_from", "range_until", "everyone", "hash_below"}
+    known = {*parameters(Settings()), "range_from", "range_until", "everyone", "hash_below", "table_name"}
     taken = set()
     for file in files:
         statement = re.sub(r"--.*", "", file.read_text())

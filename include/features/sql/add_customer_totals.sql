@@ -1,31 +1,21 @@
 -- Grain: customer with a change of activity.
-with days as (
-    -- Grain: customer × business day × sign.
-    select
-        customer_no, business_day, sign, window_sign,
-        count(*) as hours,
-        min(first_purchase_at) as first_purchase_at,
-        max(last_purchase_at) as last_purchase_at,
-        coalesce(sum(amount), 0) as amount
-    from activity_changes
-    group by customer_no, business_day, sign, window_sign
-),
-
-changes as (
+with changes as (
+    -- A row of activity is an hour of a day.
     select
         customer_no,
-        sum(sign * hours) as event_hours,
-        coalesce(sum(sign) filter (where first_purchase_at is not null), 0) as purchase_days,
+        sum(sign) as event_hours,
+        count(distinct business_day) filter (where sign = 1 and first_purchase_at is not null)
+        - count(distinct business_day) filter (where sign = -1 and first_purchase_at is not null) as purchase_days,
         min(first_purchase_at) filter (where sign = 1) as first_purchase_at,
         max(last_purchase_at) filter (where sign = 1) as last_purchase_at,
-        sum(sign * amount) as amount,
-        sum(window_sign * amount) as window_amount,
+        coalesce(sum(case sign when 1 then amount when -1 then -amount end), 0) as amount,
+        coalesce(sum(case window_sign when 1 then amount when -1 then -amount end), 0) as window_amount,
         coalesce(
-            array_agg(business_day order by business_day)
+            array_agg(distinct business_day order by business_day)
             filter (where sign = 1 and window_sign = 1 and first_purchase_at is not null),
             '{}'
         ) as dates
-    from days
+    from activity_changes
     group by customer_no
 )
 

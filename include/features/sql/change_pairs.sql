@@ -3,10 +3,15 @@ with changes as (
     select
         changes.customer_no,
         changes.item_no,
-        sum(changes.sign * day_weights.weight) as weight,
-        coalesce(sum(changes.sign * day_weights.decay) filter (where changes.type_no = :purchase_no), 0) as decay,
-        coalesce(sum(changes.window_sign * day_weights.decay) filter (where changes.type_no = :purchase_no), 0)
-            as window_decay,
+        sum(case changes.sign when 1 then day_weights.weight when -1 then -day_weights.weight else 0 end) as weight,
+        coalesce(
+            sum(case changes.sign when 1 then day_weights.decay when -1 then -day_weights.decay end)
+            filter (where changes.type_no = :purchase_no), 0
+        ) as decay,
+        coalesce(
+            sum(case changes.window_sign when 1 then day_weights.decay when -1 then -day_weights.decay end)
+            filter (where changes.type_no = :purchase_no), 0
+        ) as window_decay,
         sum(changes.sign) as event_days,
         coalesce(sum(changes.sign) filter (where changes.type_no = :purchase_no), 0) as purchase_days,
         coalesce(sum(changes.window_sign) filter (where changes.type_no = :purchase_no), 0) as window_purchase_days,

@@ -22,6 +22,19 @@ create temporary table read_events (
     channel text
 ) on commit drop;
 
+-- Grain: the same; item_no is null where the event names no item, unit_price is a purchase's.
+create temporary table numbered_events (
+    business_day date not null,
+    customer_no integer not null,
+    item_no integer,
+    type_no smallint not null,
+    local_hour smallint not null,
+    is_weekend boolean not null,
+    occurred_at timestamptz not null,
+    amount numeric,
+    unit_price numeric(14, 4)
+) on commit drop;
+
 -- Grain: one row per row of daily_interactions that comes into the totals (sign 1), leaves them (-1), or only leaves the
 -- profile window (0); window_sign says the same of the profile window. Likewise in the next three.
 create temporary table interaction_changes (
@@ -91,6 +104,11 @@ create temporary table touched_customers (customer_no integer primary key) on co
 
 -- Grain: one row per item; its place of price before this build.
 create temporary table former_permilles (item_no integer primary key, price_permille integer) on commit drop;
+
+-- Grain: one row per item whose place of price moved: by how much, and whether it came (1) or went (-1).
+create temporary table moved_permilles (
+    item_no integer primary key, points integer not null, days integer not null
+) on commit drop;
 
 -- Grain: one row per item whose bargain price changes.
 create temporary table bargain_moves (item_no integer primary key, former numeric, present numeric) on commit drop;

@@ -1,6 +1,4 @@
--- Grain: customer with a change of days, hours or tastes.
+-- Grain: customer with a change of days or hours; every event is activity, so those of habits are among them.
 insert into touched_customers
-select customer_no from activity_changes
-union
-select customer_no from habit_changes
+select distinct customer_no from activity_changes
 on conflict do nothing;
