@@ -1,49 +1,47 @@
 -- Grain: touched customer with an event. Shares are of decayed days in the window, so time alone does not change them.
 with hours as (
-    select customer_hours.*
-    from marketing.customer_hours
-    inner join touched_customers using (customer_no)
-),
-
-hour_totals as (
-    -- Decimals add up to the same in any order; doubles are many times as fast to divide. Null, not 0: all of it may be
-    -- so old that it weighs nothing.
-    select
-        customer_no,
-        cast(nullif(sum(weight), 0) as double precision) as weight,
-        cast(nullif(sum(weight) filter (where not is_weekend), 0) as double precision) as weekday_weight,
-        cast(nullif(sum(weight) filter (where is_weekend), 0) as double precision) as weekend_weight
-    from hours
-    group by customer_no
-),
-
-hour_weights as (
+    -- Grain: customer × hour. Doubles are many times as fast to add and divide as decimals; added hour by hour in the
+    -- order of the clock, they make the same sums each time.
     select
         customer_no,
         local_hour,
-        cast(sum(weight) as double precision) as weight,
-        cast(sum(weight) filter (where not is_weekend) as double precision) as weekday_weight,
-        cast(sum(weight) filter (where is_weekend) as double precision) as weekend_weight
-    from hours
+        max(cast(weight as double precision)) filter (where not is_weekend) as weekday,
+        max(cast(weight as double precision)) filter (where is_weekend) as weekend
+    from marketing.customer_hours
+    inner join touched_customers using (customer_no)
     group by customer_no, local_hour
 ),
 
-clocks as (
+clock_hours as (
     select
-        hour_totals.customer_no,
-        case when min(hour_totals.weight) is not null then array_agg(
-            coalesce(hour_weights.weight, 0) / hour_totals.weight order by clock.hour
-        ) end as active_hours,
-        case when min(hour_totals.weekday_weight) is not null then array_agg(
-            coalesce(hour_weights.weekday_weight, 0) / hour_totals.weekday_weight order by clock.hour
-        ) end as weekday_hours,
-        case when min(hour_totals.weekend_weight) is not null then array_agg(
-            coalesce(hour_weights.weekend_weight, 0) / hour_totals.weekend_weight order by clock.hour
-        ) end as weekend_hours
-    from hour_totals
+        touched_customers.customer_no,
+        clock.hour,
+        coalesce(hours.weekday, 0) as weekday,
+        coalesce(hours.weekend, 0) as weekend,
+        sum(coalesce(hours.weekday, 0)) over whole_clock as all_weekday,
+        sum(coalesce(hours.weekend, 0)) over whole_clock as all_weekend
+    from touched_customers
     cross join generate_series(0, 23) as clock (hour)
-    left join hour_weights on hour_totals.customer_no = hour_weights.customer_no and clock.hour = hour_weights.local_hour
-    group by hour_totals.customer_no
+    left join hours on touched_customers.customer_no = hours.customer_no and clock.hour = hours.local_hour
+    window whole_clock as (
+        partition by touched_customers.customer_no
+        order by clock.hour rows between unbounded preceding and unbounded following
+    )
+),
+
+clocks as (
+    -- Null where nothing is in the window, or all of it is so old that it weighs nothing.
+    select
+        customer_no,
+        case when min(all_weekday + all_weekend) > 0 then array_agg(
+            (weekday + weekend) / nullif(all_weekday + all_weekend, 0) order by hour
+        ) end as active_hours,
+        case when min(all_weekday) > 0 then array_agg(weekday / nullif(all_weekday, 0) order by hour) end
+            as weekday_hours,
+        case when min(all_weekend) > 0 then array_agg(weekend / nullif(all_weekend, 0) order by hour) end
+            as weekend_hours
+    from clock_hours
+    group by customer_no
 ),
 
 ranked_tastes as (
