@@ -4,7 +4,7 @@ select *, 1, cast(cast(business_day > cast(:window_start as date) as integer) as
 from marketing.daily_activity
 where
     business_day <= cast(:business_date as date)
-    and (business_day > cast(:former_date as date) or business_day in (select business_day from read_days))
+    and business_day in (select business_day from read_days)
 union all
 select *, 0, -1
 from marketing.daily_activity

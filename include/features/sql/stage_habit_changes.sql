@@ -5,7 +5,7 @@ from marketing.daily_habits
 where
     business_day <= cast(:business_date as date)
     and business_day > cast(:window_start as date)
-    and (business_day > cast(:former_date as date) or business_day in (select business_day from read_days))
+    and business_day in (select business_day from read_days)
 union all
 select *, -1
 from marketing.daily_habits

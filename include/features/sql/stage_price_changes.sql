@@ -4,4 +4,4 @@ select item_no, unit_price, lines
 from marketing.daily_prices
 where
     business_day <= cast(:business_date as date)
-    and (business_day > cast(:former_date as date) or business_day in (select business_day from read_days));
+    and business_day in (select business_day from read_days);
