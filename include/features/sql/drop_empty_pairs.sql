@@ -4,4 +4,5 @@ using pair_changes
 where
     totals.customer_no = pair_changes.customer_no
     and totals.item_no = pair_changes.item_no
+    and pair_changes.event_days < 0
     and totals.event_days = 0;

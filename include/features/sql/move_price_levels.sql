@@ -11,19 +11,11 @@ with differences as (
     union all
     select
         totals.customer_no,
-        cast(totals.window_purchase_days as bigint)
-        * (coalesce(present.price_permille, 0) - coalesce(former.price_permille, 0)),
-        totals.window_purchase_days
-        * (cast(present.price_permille is not null as integer) - cast(former.price_permille is not null as integer))
-    from marketing.interaction_totals as totals
-    inner join (
-        select item_no, present.price_permille from marketing.item_totals as present
-        union all
-        select item_no, null from former_permilles
-        where not exists (select 1 from marketing.item_totals where item_totals.item_no = former_permilles.item_no)
-    ) as present using (item_no)
-    left join former_permilles as former using (item_no)
-    where totals.window_purchase_days <> 0 and present.price_permille is distinct from former.price_permille
+        cast(totals.window_purchase_days as bigint) * moved.points,
+        totals.window_purchase_days * moved.days
+    from moved_permilles as moved
+    inner join marketing.interaction_totals as totals using (item_no)
+    where totals.window_purchase_days <> 0
 )
 
 update marketing.customer_totals as totals
