@@ -6,7 +6,7 @@ VENV := $(STATE)/venv
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo web night rebuild-features db-url stop test bench fuzz lint lock
+.PHONY: help install demo web night rebuild-features db-url stop test science bench fuzz lint lock
 
 help:
 	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -53,6 +53,10 @@ test: $(INSTALLED)
 	@bash tests/install_system_packages.sh
 	@$(MAKE) --no-print-directory lint
 	$(VENV)/bin/python -m pytest --durations=15 --basetemp=$(STATE)/test
+
+## science            forecasts of customers beside naive ones, on a year of real purchases
+science: $(INSTALLED)
+	@$(RUN) tests.science.held_out
 
 ## bench              the benchmarks, each as a ratio to a yardstick of the same run; ROOM=landing for one room
 bench: $(INSTALLED)

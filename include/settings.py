@@ -8,7 +8,7 @@ An unknown key, in the file or in the environment, is an error that names the ke
 from __future__ import annotations
 
 import os
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -94,6 +94,32 @@ class QualitySettings(_Section):
     quantity_outlier_factor: Annotated[float, Field(gt=1)] = 50.0
     """A purchase at least this many times above or below its category's median, and far beyond the category's own
     spread, is set aside."""
+    data_docs_nights: PositiveInt = 60
+    """Business dates whose data quality report is kept below the artifacts."""
+
+
+class LifecycleSettings(_Section):
+    """Where one stage of a customer's life ends; days are business days.
+
+    A customer's own interval is the mean number of days between purchase days in the profile window.
+    """
+
+    new_days: PositiveInt = 30
+    """First bought less than this long ago: new. Bought again less than this long ago after lapsing: reactivated."""
+    at_risk_days: PositiveInt = 14
+    at_risk_intervals: Annotated[float, Field(gt=0)] = 3.0
+    """Silent for more than both, the days and so many of the customer's own intervals: at risk."""
+    lapsed_days: PositiveInt = 60
+    lapsed_intervals: Annotated[float, Field(gt=0)] = 6.0
+    """Likewise: lapsed."""
+    usual_interval_days: PositiveInt = 30
+    """Stands for the own interval of a customer with fewer than two purchase days."""
+
+    @model_validator(mode="after")
+    def _risk_comes_first(self) -> LifecycleSettings:
+        if self.lapsed_days < self.at_risk_days or self.lapsed_intervals < self.at_risk_intervals:
+            raise ValueError("lapsed_days and lapsed_intervals must not be below at_risk_days and at_risk_intervals")
+        return self
 
 
 class FeatureSettings(_Section):
@@ -114,6 +140,11 @@ class FeatureSettings(_Section):
     profile_days: PositiveInt = 365
     """Days of history a customer's profile looks back on."""
     favourite_categories: PositiveInt = 5
+    bargain_below: Share = 0.1
+    """A purchase this far below the item's median price, as a share of it, is a bargain to ``discount_sensitivity``."""
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    forecast_days: PositiveInt = 60
+    """Days ahead that ``churn_probability``, ``expected_orders`` and ``expected_value`` speak of."""
 
 
 class RecommenderSettings(_Section):
@@ -232,6 +263,10 @@ class Settings(BaseSettings):
     @property
     def customer_time_zone(self) -> str:
         return self.default_customer_time_zone or self.business_time_zone
+
+    def data_docs_page(self, business_date: date) -> str:
+        """URL of the data quality report of a night: written by the gate, shown beside the Marketing page."""
+        return f"{self.artifacts.rstrip('/')}/data_docs/{business_date.isoformat()}.html"
 
     @model_validator(mode="before")
     @classmethod

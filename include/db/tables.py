@@ -48,6 +48,7 @@ EVENT_TYPES = ("view", "search", "click", "add_to_cart", "purchase", "return", "
 ENGAGEMENT_TYPES = ("delivered", "open", "click", "unsubscribe", "bounce", "complaint")
 SEGMENTS = ("new", "loyal", "regular", "at_risk", "lapsed", "no_purchase")
 """Of customers; ``include/features`` tells the rule, a campaign's audience names them."""
+LIFECYCLE_STAGES = ("prospect", "new", "active", "reactivated", "at_risk", "lapsed")
 NEXT_PURCHASE = "next_purchase"
 """What the customer is likely to buy next; what was bought before may come again."""
 DISCOVERY = "discovery"
@@ -307,6 +308,17 @@ def _profile_columns() -> list[Column[Any]]:
     ]
 
 
+def _outlook_columns() -> list[Column[Any]]:
+    """Null where nothing can be said: for whoever never bought, or while there are too few buyers to learn from."""
+    return [
+        Column("lifecycle_stage", Text),
+        Column("churn_probability", Double, comment="of no order in the next forecast_days"),
+        Column("expected_orders", Double, comment="purchase days in the next forecast_days"),
+        _total("expected_value", comment="revenue of the next forecast_days"),
+        Column("discount_sensitivity", Double, comment="share of bargains among the purchases that could be one"),
+    ]
+
+
 customer_features = Table(
     "customer_features",
     metadata,
@@ -322,6 +334,7 @@ customer_features = Table(
     Column("active_hours", ARRAY(Double), nullable=False, comment="24 shares of activity by local hour; empty: none"),
     Column("segment", Text, nullable=False),
     *_profile_columns(),
+    *_outlook_columns(),
 )
 
 item_features = Table(
@@ -397,6 +410,8 @@ daily_interactions = Table(
     Column("item_no", Integer, nullable=False),
     Column("type_no", SmallInteger, nullable=False, comment="place in EVENT_TYPES, from 1"),
     _instant("last_occurred_at", nullable=False),
+    _money("unit_price", comment="the lowest paid; of purchases"),
+    Index(None, "item_no", "unit_price", postgresql_where=text("unit_price is not null")),
 )
 
 daily_activity = Table(
@@ -453,6 +468,7 @@ item_totals = Table(
     _instant("last_purchase_at"),
     _money("median_price"),
     Column("price_permille", Integer, comment="place of its price among its category's purchases"),
+    Column("bargain_price", Numeric, comment="at or below it, a bargain; null: never sold so low"),
 )
 
 item_prices = Table(
@@ -476,6 +492,8 @@ customer_totals = Table(
     Column("window_purchase_dates", ARRAY(Date), nullable=False),
     Column("price_points", BigInteger, nullable=False, comment="sum of price_permille over window purchase days"),
     Column("priced_days", Integer, nullable=False),
+    Column("bargain_days", Integer, nullable=False, server_default="0", comment="of comparable_days"),
+    Column("comparable_days", Integer, nullable=False, server_default="0", comment="× item with a bargain price"),
 )
 
 customer_hours = Table(

@@ -38,6 +38,7 @@ from include.db.tables import (
     item_prices,
     item_totals,
 )
+from include.features.forecast import forecast_orders
 from include.features.indexes import filled_without_indexes
 from include.features.state import (
     Start,
@@ -51,29 +52,29 @@ from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# A customer's segment is the first of these that holds. Days are business days. The interval is the mean number of days
-# between the customer's own purchase days in the profile window; USUAL_INTERVAL_DAYS with fewer than two of them.
-#   no_purchase  never bought
-#   new          bought for the first time less than NEW_DAYS ago
-#   lapsed       bought nothing in the profile window, or nothing for more than both LAPSED_DAYS and LAPSED_INTERVALS
+# A customer's stage of life is the first of these that holds; the thresholds are settings, ``features.lifecycle``. Days
+# are business days, and the interval is the mean number of days between the customer's purchase days in the window.
+#   prospect     never bought
+#   new          bought for the first time less than new_days ago
+#   lapsed       bought nothing in the profile window, or nothing for more than both lapsed_days and lapsed_intervals
 #                intervals
-#   at_risk      bought nothing for more than both AT_RISK_DAYS and AT_RISK_INTERVALS intervals
+#   at_risk      bought nothing for more than both at_risk_days and at_risk_intervals intervals
+#   reactivated  bought less than new_days ago, after a silence that had made them lapsed, by the interval before it
+#   active       anyone else
+# A customer's segment is the stage, save that a prospect is called no_purchase, and those reactivated and active are
 #   loyal        on at least LOYAL_PURCHASE_DAYS days in the window, at an interval of at most LOYAL_INTERVAL_DAYS
 #   regular      anyone else
-NEW_DAYS = 30
-LAPSED_DAYS = 60
-LAPSED_INTERVALS = 6
-AT_RISK_DAYS = 14
-AT_RISK_INTERVALS = 3
 LOYAL_PURCHASE_DAYS = 12
 LOYAL_INTERVAL_DAYS = 7
-USUAL_INTERVAL_DAYS = 30
 
 # A customer's price level is the mean, over items and days bought in the profile window, of the share of the category's
 # purchases that went to cheaper items. All purchases together have the mean 0.5, and a mean over many of them lies near
 # it, hence the narrow band: on a year of grocery baskets of 2,469 households it holds about half of them.
 LOW_PRICE_BELOW = 0.45
 HIGH_PRICE_ABOVE = 0.55
+
+BARGAIN_STRENGTH = 50
+"""The mean share of bargains counts like so many purchases of a customer's own."""
 
 WORK_MEMORY = "128MB"
 """Postgres' work_mem for this stage; the sort of a million events fits."""
@@ -92,6 +93,8 @@ class FeatureSummary:
     customers: int
     items: int
     interactions: int
+    forecast: str
+    """What the churn probability and the expected value were learned from, or why they are missing."""
 
 
 def build_features(engine: Engine, settings: Settings, *, business_date: date) -> FeatureSummary:
@@ -151,12 +154,14 @@ def _build(connection: Connection, settings: Settings, business_date: date) -> F
         _aggregate_days(connection, start, parameters)
     _warn_of_replaced_zones(connection, settings)
     _count(connection, start, parameters)
+    forecast = forecast_orders(connection, parameters)
     _run(connection, "write_feature_state", parameters)
     return FeatureSummary(
         business_date=business_date.isoformat(),
         customers=_replace(connection, customer_features, business_date, parameters),
         items=_replace(connection, item_features, business_date, parameters),
         interactions=connection.execute(select(func.count()).select_from(interactions)).scalar_one(),
+        forecast=forecast.said,
     )
 
 
@@ -248,6 +253,7 @@ def _count_anew(connection: Connection, start: Start, parameters: dict[str, Any]
         )
     )
     _run(connection, "find_medians", parameters)
+    _count_bargains(connection, parameters)
     _move_price_levels(connection, parameters)
     _run(connection, "hide_changes", parameters)
     connection.execute(select(func.set_config("enable_nestloop", "on", True)))
@@ -287,6 +293,13 @@ def _move_price_levels(connection: Connection, parameters: dict[str, Any]) -> No
     _run(connection, "move_price_levels", parameters)
 
 
+def _count_bargains(connection: Connection, parameters: dict[str, Any]) -> None:
+    _run(connection, "find_bargain_prices", parameters)
+    connection.execute(text("analyze bargain_moves"))
+    _run(connection, "count_bargains", parameters)
+    _run(connection, "move_bargain_prices", parameters)
+
+
 def _move_pairs(connection: Connection, parameters: dict[str, Any]) -> None:
     _run(connection, "change_pairs", parameters)
     connection.execute(text("analyze pair_changes, touched_customers, former_permilles"))
@@ -306,6 +319,7 @@ def _move_customers(connection: Connection, parameters: dict[str, Any]) -> None:
     _run(connection, "add_customer_hours", parameters)
     _run(connection, "add_customer_totals", parameters)
     _run(connection, "correct_purchase_bounds", parameters)
+    _count_bargains(connection, parameters)
     _run(connection, "drop_empty_tastes", parameters)
 
 
@@ -337,14 +351,12 @@ def _parameters(settings: Settings, business_date: date, start: Start, newest: i
         "event_half_lives": [features.event_half_life_days.get(name, features.half_life_days) for name in EVENT_TYPES],
         "half_life_days": features.half_life_days,
         "favourite_categories": features.favourite_categories,
-        "new_days": NEW_DAYS,
-        "lapsed_days": LAPSED_DAYS,
-        "lapsed_intervals": LAPSED_INTERVALS,
-        "at_risk_days": AT_RISK_DAYS,
-        "at_risk_intervals": AT_RISK_INTERVALS,
+        **features.lifecycle.model_dump(),
         "loyal_purchase_days": LOYAL_PURCHASE_DAYS,
         "loyal_interval_days": LOYAL_INTERVAL_DAYS,
-        "usual_interval_days": USUAL_INTERVAL_DAYS,
+        "forecast_days": features.forecast_days,
+        "bargain_below": features.bargain_below,
+        "bargain_strength": BARGAIN_STRENGTH,
         "low_price_below": LOW_PRICE_BELOW,
         "high_price_above": HIGH_PRICE_ABOVE,
     }

@@ -40,8 +40,8 @@ def daily_fingerprint(settings: Settings) -> str:
 
 def totals_fingerprint(settings: Settings) -> str:
     """Of the settings that the totals depend on besides the daily tables."""
-    features = settings.features
-    return json.dumps(features.model_dump(mode="json"), sort_keys=True)
+    counted = settings.features.model_dump(mode="json", exclude={"lifecycle", "forecast_days"})
+    return json.dumps(counted, sort_keys=True)
 
 
 def start_of(state: RowMapping | None, settings: Settings, business_date: date) -> Start:

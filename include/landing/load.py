@@ -36,7 +36,7 @@ from include.landing.read_csv import read_csv
 from include.landing.read_jsonl import read_jsonl
 from include.landing.read_parquet import read_parquet
 from include.landing.rules import RULES, Rules
-from include.landing.staging import Staging, check_columns, copy_binary, copy_texts, create_staging
+from include.landing.staging import Staging, check_columns, copy_binary, copy_texts, create_staging, place_columns
 from include.landing.target import Target, open_target
 from include.landing.typed import Splitter
 from include.settings import Settings
@@ -209,7 +209,7 @@ def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
         if not content.columns:
             return _Loaded(0, 0)
         check_columns(content, rules)
-        staging = create_staging(connection, content, rules)
+        staging = create_staging(connection, place_columns(content, rules), rules)
         target = open_target(connection, file, rules.table)
         rows, refused = _copy_rows(connection, file, file_id, rules, content, staging, target)
     refused += quarantine_refused(connection, file, file_id, rules, staging)
@@ -245,7 +245,7 @@ def _copy_rows(
     target: Target,
 ) -> tuple[int, int]:
     """Copy certain rows to the target, the others to the staging table; how many rows, and how many unreadable ones."""
-    splitter = Splitter(rules, staging, file_id)
+    splitter = Splitter(rules, staging.places, file_id)
     rows = unreadable = 0
     split = (splitter.split(separate_damaged(batch)) for batch in content.batches)
     with running_ahead(split, BATCHES_AHEAD) as batches:

@@ -63,10 +63,10 @@ def add_staged(connection: Connection, file_id: int, rules: Rules, staging: Stag
     """Add the staged rows, all of them good, to the target; the staging table is empty afterwards."""
     names = [
         *(name for name, _ in rules.derived),
-        *(name for name in staging.given if name != rules.object_column),
+        *(name for name in staging.places.given if name != rules.object_column),
     ]
     values = [rules.value(staging.table, name) for name in names]
-    if staging.extras or rules.object_column in staging.given:
+    if staging.places.extras or rules.object_column in staging.places.given:
         names.append(rules.object_column)
         values.append(_object(rules, staging))
     names += PROVENANCE_COLUMNS
@@ -160,7 +160,9 @@ def _identity(file: LandingFile, file_id: int) -> dict[str, Any]:
 
 def _as_json_text(rows: Table, staging: Staging) -> Expression:
     """The row as it stood in the file: names and texts, missing values left out."""
-    pairs = [(name, name) for name in staging.given] + [(column, name) for column, name, _ in staging.extras]
+    pairs = [(name, name) for name in staging.places.given] + [
+        (column, name) for column, name, _ in staging.places.extras
+    ]
     names = cast(array([name for _, name in pairs]), ARRAY(Text))
     texts = cast(array([rows.c[column] for column, _ in pairs]), ARRAY(Text))
     return cast(func.json_strip_nulls(func.json_object(names, texts)), Text)
@@ -170,11 +172,11 @@ def _object(rules: Rules, staging: Staging) -> Expression:
     """The file's own JSON object, if any, and every column without a place, under its name in the file."""
     rows = staging.table
     parts: list[Expression] = []
-    if rules.object_column in staging.given:
+    if rules.object_column in staging.places.given:
         parts.append(func.coalesce(cast(rows.c[rules.object_column], JSONB), cast({}, JSONB)))
-    for start in range(0, len(staging.extras), _PAIRS_PER_CALL):
+    for start in range(0, len(staging.places.extras), _PAIRS_PER_CALL):
         arguments: list[Any] = []
-        for column, name, is_json in staging.extras[start : start + _PAIRS_PER_CALL]:
+        for column, name, is_json in staging.places.extras[start : start + _PAIRS_PER_CALL]:
             arguments += [literal(name, Text), _json_value(rows.c[column]) if is_json else rows.c[column]]
         parts.append(func.jsonb_strip_nulls(func.jsonb_build_object(*arguments)))
     joined = parts[0]

@@ -20,6 +20,16 @@ _COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where a file's columns go."""
+
+    given: tuple[str, ...]
+    """Columns of the contract that the file has."""
+    extras: tuple[tuple[str, str, bool], ...]
+    """Staging column, name in the file, and whether its text is JSON, of each column without a place."""
+
+
+@dataclass(frozen=True)
 class Staging:
     """The temporary tables of one file, dropped at the end of the transaction."""
 
@@ -27,10 +37,7 @@ class Staging:
     """ROW_NUMBER, every column of the contract, and ``extra_<n>`` for each column without a place; all text."""
     refusals: Table
     """ROW_NUMBER and the reason of the rows to move to quarantine."""
-    given: tuple[str, ...]
-    """Columns of the contract that the file has."""
-    extras: tuple[tuple[str, str, bool], ...]
-    """Staging column, name in the file, and whether its text is JSON, of each column without a place."""
+    places: Places
 
 
 def check_columns(content: Content, rules: Rules) -> None:
@@ -50,12 +57,16 @@ def check_columns(content: Content, rules: Rules) -> None:
         raise LandingFileError(f"column {', '.join(twice)} occurs more than once; columns found: {found}")
 
 
-def create_staging(connection: Connection, content: Content, rules: Rules) -> Staging:
+def place_columns(content: Content, rules: Rules) -> Places:
     given = tuple(name for name in rules.column_names if name in content.columns)
     unknown = [name for name in content.columns if name not in given]
     extras = tuple((f"extra_{position}", name, name in content.json_columns) for position, name in enumerate(unknown))
+    return Places(given, extras)
+
+
+def create_staging(connection: Connection, places: Places, rules: Rules) -> Staging:
     metadata = MetaData()
-    columns = [*rules.column_names, *(column for column, _, _ in extras)]
+    columns = [*rules.column_names, *(column for column, _, _ in places.extras)]
     table = Table(
         "landing_staging",
         metadata,
@@ -74,14 +85,14 @@ def create_staging(connection: Connection, content: Content, rules: Rules) -> St
     )
     for temporary in (table, refusals):
         connection.execute(CreateTable(temporary))
-    return Staging(table, refusals, given, extras)
+    return Staging(table, refusals, places)
 
 
 def copy_texts(connection: Connection, staging: Staging, rows: pyarrow.Table) -> None:
     """Append rows of text to the staging table."""
     if not rows.num_rows:
         return
-    places = {name: column for column, name, _ in staging.extras}
+    places = {name: column for column, name, _ in staging.places.extras}
     text = io.BytesIO()
     # "all_valid" quotes every value but null, so that a value which looks like COPY's end marker or null is none.
     pyarrow.csv.write_csv(rows, text, pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid"))

@@ -16,7 +16,7 @@ from pgpq.schema import Jsonb
 from include.landing.batches import ROW_NUMBER, Batch
 from include.landing.certain import Mask, fits_json, is_present
 from include.landing.rules import Field, Rules
-from include.landing.staging import Staging
+from include.landing.staging import Places
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class SplitBatch:
 class Splitter:
     """Tells the certain rows of one file's batches, and encodes them."""
 
-    def __init__(self, rules: Rules, staging: Staging, file_id: int) -> None:
+    def __init__(self, rules: Rules, places: Places, file_id: int) -> None:
         self._rules = rules
         self._file_id = file_id
-        self._extras = staging.extras
-        self._fields = [rules.field(name) for name in staging.given if name != rules.object_column]
-        self._has_object = rules.object_column in staging.given
+        self._extras = places.extras
+        self._fields = [rules.field(name) for name in places.given if name != rules.object_column]
+        self._has_object = rules.object_column in places.given
         self._possible = rules.certain_possible
 
     @property

@@ -7,14 +7,16 @@ written: the context lives in memory and analytics are off.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from include.db.sql import source
 from include.quality.suites import Check, Suite, percent
+
+NUMBERS = int | float | Decimal
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,20 @@ class Finding:
         return self.raised or (self.check.severity == "critical" and not self.success)
 
 
+@dataclass(frozen=True)
+class SuiteRun:
+    """What came of a suite, in the order of its checks."""
+
+    suite: Suite
+    findings: tuple[Finding, ...]
+    results: tuple[Any, ...]
+    """Great Expectations' own ExpectationValidationResult of each check, None where it returned none."""
+
+
 def run_suites(
     engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, str], failing: dict[str, int]
-) -> list[Finding]:
-    """All findings, in the order of the suites.
+) -> list[SuiteRun]:
+    """What came of each suite, in their order.
 
     ``parameters`` are the bound values of their queries; ``failing`` the failing rows by the name of their rule.
     """
@@ -60,7 +72,7 @@ def run_suites(
             },
         )
     try:
-        return [finding for suite in suites for finding in _run(context, source, engine, suite, parameters, failing)]
+        return [_run(context, source, engine, suite, parameters, failing) for suite in suites]
     finally:
         # Both: the source's own engine and that of its metrics hold a connection each.
         source.get_execution_engine().close()
@@ -69,7 +81,7 @@ def run_suites(
 
 def _run(
     context: Any, source: Any, engine: Engine, suite: Suite, parameters: dict[str, str], failing: dict[str, int]
-) -> Iterator[Finding]:
+) -> SuiteRun:
     import great_expectations
 
     asset = source.add_query_asset(name=suite.name, query=_query(engine, suite.name, parameters))
@@ -91,8 +103,9 @@ def _run(
     )
     outcome = definition.run(result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     by_position = {result.expectation_config.meta["check"]: result for result in outcome.results}
-    for position, check in enumerate(suite.checks):
-        yield _finding(check, by_position.get(position), failing)
+    results = tuple(by_position.get(position) for position in range(len(suite.checks)))
+    findings = tuple(_finding(check, result, failing) for check, result in zip(suite.checks, results, strict=True))
+    return SuiteRun(suite, findings, results)
 
 
 def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
@@ -118,10 +131,10 @@ def _finding(check: Check, result: Any, failing: dict[str, int]) -> Finding:
         rows=f"{rows:,}",
         count=f"{unexpected:,}",
         share=percent(share),
-        observed=_number(observed),
-        observed_share=percent(float(observed or 0)),
+        observed=_shown(observed),
+        observed_share=percent(float(observed or 0)) if isinstance(observed, NUMBERS | None) else "",
     )
-    value = f"{share:.4f}" if observed is None else _number(observed).replace(",", "")
+    value = f"{share:.4f}" if observed is None else _shown(observed).replace(",", "")
     return Finding(check, bool(result.success), value, unexpected, f"{check.table_name}: {words}", raised=False)
 
 
@@ -136,8 +149,13 @@ def _exception(information: dict[str, Any] | None) -> str | None:
     return None
 
 
-def _number(value: Any) -> str:
+def _shown(value: Any) -> str:
+    """A number as people read it; other values may be somebody's, and are not shown."""
     if value is None:
         return "no"
+    if isinstance(value, list | tuple | set):
+        return f"{len(value):,} values"
+    if not isinstance(value, NUMBERS):
+        return "a value that is no number"
     number = float(value)
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"

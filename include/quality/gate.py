@@ -9,6 +9,7 @@ from datetime import date
 from sqlalchemy import Engine, delete, insert
 
 from include.db.tables import quality_results
+from include.quality.data_docs import write_data_docs
 from include.quality.expectations import Finding, run_suites
 from include.quality.rules import write_failures
 from include.quality.suites import EMAIL, LARGEST_AMOUNT, suites
@@ -51,8 +52,10 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     )
     parameters = _parameters(settings) | unjudged.parameters(settings.business_time_zone)
     failing = write_failures(engine, parameters)
-    findings = run_suites(engine, suites(settings.quality), parameters, failing)
+    runs = run_suites(engine, suites(settings.quality), parameters, failing)
+    findings = [finding for run in runs for finding in run.findings]
     _write(engine, business_date, findings)
+    write_data_docs(settings, business_date, runs)
     failed = [finding for finding in findings if not finding.success]
     for finding in failed:
         logger.warning("Quality %s, %s: %s", business_date, finding.check.severity, finding.message)

@@ -10,6 +10,7 @@ import hashlib
 import importlib.resources
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ import jinja2
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fsspec.core import url_to_fs
 from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
@@ -33,9 +35,10 @@ ROOM = Path(__file__).parent
 STATEMENT_TIMEOUT_SECONDS = 20
 """A page that takes longer says so; it must never hold up the database the nights work on."""
 
-STATIC_FILES: dict[str, Path] = {
-    name: ROOM / "static" / name for name in ("page.css", "theme.js", "charts.js", "icon.svg", "icon-dark.svg")
-} | {"plotly.min.js": Path(str(importlib.resources.files("plotly"))) / "package_data" / "plotly.min.js"}
+OWN_FILES = ("page.css", "data-docs.css", "theme.js", "charts.js", "icon.svg", "icon-dark.svg")
+STATIC_FILES: dict[str, Path] = {name: ROOM / "static" / name for name in OWN_FILES} | {
+    "plotly.min.js": Path(str(importlib.resources.files("plotly"))) / "package_data" / "plotly.min.js"
+}
 
 SECURITY_HEADERS = {
     # Nothing inline but the style attributes that Plotly sets on what it draws.
@@ -122,6 +125,12 @@ def _add_routes(app: FastAPI, database: Callable[[], tuple[Engine, Settings]]) -
         customer = detail_data.customer_detail(engine, settings, wanted) if wanted else None
         return _render("customer.html", page="customer", customer=customer, wanted=wanted, settings=settings)
 
+    @app.get("/data-quality")
+    def data_quality_page(business_date: date) -> HTMLResponse:
+        """Great Expectations' Data Docs of a night, as the quality gate left them below the artifacts."""
+        _, settings = database()
+        return _stored_page(settings, business_date)
+
     @app.get("/static/{name}")
     def static_file(name: str, v: str = "") -> FileResponse:
         if name not in STATIC_FILES:
@@ -153,7 +162,7 @@ def _add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return _notice("This address is not complete", "An id is missing or too long.", status=400)
+        return _notice("This address is not complete", "An id or a date is missing, too long or none.", status=400)
 
     @app.exception_handler(NotConfigured)
     async def not_configured(_: Request, error: NotConfigured) -> Response:
@@ -205,6 +214,31 @@ def _setting_names(error: BaseException | None) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
     return str(error)
+
+
+def _stored_page(settings: Settings, business_date: date) -> HTMLResponse:
+    """The data quality report of a night; the date is all that comes from the reader."""
+    kept = settings.quality.data_docs_nights
+    try:
+        filesystem, path = url_to_fs(settings.data_docs_page(business_date))
+        return HTMLResponse(filesystem.cat_file(path))
+    except FileNotFoundError:
+        return _notice(
+            f"No data quality report of {business_date}",
+            f"The quality gate has not judged this date, or more than {kept} later ones. Results of every night are in "
+            "marketing.quality_results.",
+            "If it has: LAMPLIGHTER_ARTIFACTS of Airflow's API server must name the folder that the workers write to.",
+            status=404,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        logger.error("The data quality report of %s cannot be read: %s", business_date, type(error).__name__)
+        return _notice(
+            "The report cannot be read",
+            "The storage of the artifacts refuses or does not answer. Results of every night are in "
+            "marketing.quality_results.",
+            "Check LAMPLIGHTER_ARTIFACTS of Airflow's API server, and what it may read there.",
+            status=503,
+        )
 
 
 @cache

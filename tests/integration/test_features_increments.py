@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from include.db.copy import copy_in
 from include.db.tables import EVENT_TYPES, customers, events, items
-from include.features import build_features, rebuild_features
+from include.features import build_features, forecast, rebuild_features
 from include.settings import Settings
 
 FIRST = date(2017, 2, 1)  # New York's clock skips an hour on 12 March
@@ -22,7 +22,7 @@ DAYS = 60
 LAST = FIRST + timedelta(days=DAYS - 1)
 ZONES = ["America/New_York", "Asia/Kolkata", "Pacific/Auckland", None]
 MakeSettings = Callable[..., Settings]
-FEATURES = {"half_life_days": 9.0, "profile_days": 20, "favourite_categories": 3}
+FEATURES = {"half_life_days": 9.0, "profile_days": 20, "favourite_categories": 3, "forecast_days": 30}
 
 
 def history(random: np.random.Generator) -> pd.DataFrame:
@@ -48,6 +48,13 @@ def history(random: np.random.Generator) -> pd.DataFrame:
     frame.loc[frame.event_type != "search", "query"] = None
     frame["day"] = frame.occurred_at.dt.tz_convert("America/New_York").dt.date
     return frame
+
+
+@pytest.fixture(autouse=True)
+def _few_customers_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or there would be no forecasts to compare."""
+    monkeypatch.setattr(forecast, "MINIMUM_BUYERS", 10)
+    monkeypatch.setattr(forecast, "MINIMUM_RETURNED", 10)
 
 
 class Shop:
@@ -172,6 +179,9 @@ def test_sixty_nights_equal_one_computation(engine: Engine, make_settings: MakeS
     expected = contents(engine, LAST)
     assert len(expected["customer_features"]) == 25
     assert len(expected["interactions"]) > 300
+    outlooks = list(expected["customer_features"].values())
+    assert all(row["expected_value"] > 0 for row in outlooks)
+    assert len({row["discount_sensitivity"] for row in outlooks}) > 10
     assert_same(found, expected)
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from features_world import customer_profiles, interaction_rows, item_profiles
+from pandas.core.groupby import DataFrameGroupBy
 from sqlalchemy import Engine
 
 from include.db.copy import copy_in
 from include.db.tables import EVENT_TYPES, customers, events, items
 from include.features import build, build_features
-from include.settings import Settings
+from include.settings import LifecycleSettings, Settings
 
 D = date(2017, 11, 30)
 BUSINESS_ZONE = "America/New_York"
@@ -22,6 +23,7 @@ WINDOW = 200
 WEIGHTS = {"view": 0.1, "click": 0.2, "add_to_cart": 0.5, "purchase": 1.0, "return": -1.0, "rating": 0.05}
 KNOWN_ZONES = ["America/New_York", "Asia/Kolkata", "Europe/London", "Pacific/Auckland"]
 ZONES = [*KNOWN_ZONES, None, "Not/AZone"]
+LIFECYCLE = LifecycleSettings()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,8 @@ def test_customer_features_equal_pandas(built: Engine, history: pd.DataFrame) ->
     assert profiles.keys() == set(history.customer_id) | {f"c{number}" for number in range(1, 41)} | {"silent"}
     window = history[history.age < WINDOW]
     permille = _price_permille(history)
+    bargains = _bargains(history)
+    assert 0 < bargains.sum().days.sum() < bargains.size().sum()
     for customer_id, all_lines in history.groupby("customer_id"):
         got, lines = profiles[customer_id], window[window.customer_id == customer_id]
         bought_ever = all_lines[all_lines.event_type == "purchase"]
@@ -159,6 +163,8 @@ def test_customer_features_equal_pandas(built: Engine, history: pd.DataFrame) ->
         assert got.preferred_categories == _favourites(bought)
         assert got.price_band == _band(bought, permille)
         assert got.segment == _segment(bought_ever, ages)
+        sensitivity = _sensitivity(bargains, str(customer_id))
+        assert got.discount_sensitivity == (sensitivity and pytest.approx(sensitivity, rel=1e-12))
         visits = lines.drop_duplicates(["day", "hour"])
         shares = visits.groupby("hour").decay.sum().reindex(range(24), fill_value=0.0) / visits.decay.sum()
         assert got.active_hours == pytest.approx(list(shares) if len(visits) else [], abs=1e-9)
@@ -203,16 +209,37 @@ def _band(bought: pd.DataFrame, permille: dict[str, int]) -> str | None:
     return "low" if level < build.LOW_PRICE_BELOW else "high" if level > build.HIGH_PRICE_ABOVE else "middle"
 
 
+def _bargains(history: pd.DataFrame) -> DataFrameGroupBy:
+    """By customer: was a purchase day, of an item ever sold 10% below its median price, one of these bargains?"""
+    bought = history[(history.event_type == "purchase") & history.item_id.notna() & history.unit_price.notna()]
+    prices = bought.groupby("item_id").unit_price.median().map(lambda price: _round(Decimal(str(price)), 4))
+    level = prices * Decimal("0.9")
+    lowest = bought.groupby("item_id").unit_price.min().map(lambda price: Decimal(str(price)))
+    level = level[lowest[level.index] <= level]
+    days = bought[bought.age < WINDOW].groupby(["customer_id", "item_id", "day"], as_index=False).unit_price.min()
+    days = days[days.item_id.isin(level.index)]
+    paid = days.unit_price.map(lambda price: Decimal(str(price)))
+    return days.assign(days=(paid <= days.item_id.map(level)).astype(int)).groupby("customer_id")[["days"]]
+
+
+def _sensitivity(bargains: DataFrameGroupBy, customer_id: str) -> float | None:
+    days, comparable = bargains.sum().days, bargains.size()
+    if customer_id not in days.index:
+        return None
+    share = days.sum() / comparable.sum()
+    return (days[customer_id] + 50 * share) / (comparable[customer_id] + 50)
+
+
 def _segment(bought_ever: pd.DataFrame, ages: list[int]) -> str:
     if bought_ever.empty:
         return "no_purchase"
     recency = bought_ever.age.min()
-    interval = (ages[-1] - ages[0]) / (len(ages) - 1) if len(ages) > 1 else build.USUAL_INTERVAL_DAYS
-    if bought_ever.age.max() < build.NEW_DAYS:
+    interval = (ages[-1] - ages[0]) / (len(ages) - 1) if len(ages) > 1 else LIFECYCLE.usual_interval_days
+    if bought_ever.age.max() < LIFECYCLE.new_days:
         return "new"
-    if not ages or (recency > build.LAPSED_DAYS and recency > build.LAPSED_INTERVALS * interval):
+    if not ages or (recency > LIFECYCLE.lapsed_days and recency > LIFECYCLE.lapsed_intervals * interval):
         return "lapsed"
-    if recency > build.AT_RISK_DAYS and recency > build.AT_RISK_INTERVALS * interval:
+    if recency > LIFECYCLE.at_risk_days and recency > LIFECYCLE.at_risk_intervals * interval:
         return "at_risk"
     return "loyal" if len(ages) >= build.LOYAL_PURCHASE_DAYS and interval <= build.LOYAL_INTERVAL_DAYS else "regular"
 

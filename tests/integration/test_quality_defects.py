@@ -83,7 +83,7 @@ def template(postgres: Path) -> str:
     url = server.ensure_database(postgres, "defects")
     engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
     fill(engine)
-    check(engine, Settings(database_url=url, business_time_zone="UTC"), DAY - timedelta(days=1))
+    check(engine, settings_of(engine), DAY - timedelta(days=1))
     engine.dispose()
     return "defects"
 
@@ -103,7 +103,8 @@ def shop(postgres: Path, template: str, request: pytest.FixtureRequest) -> Itera
 
 
 def settings_of(engine: Engine) -> Settings:
-    return Settings(database_url=engine.url.render_as_string(hide_password=False), business_time_zone="UTC")
+    url = engine.url.render_as_string(hide_password=False)
+    return Settings(database_url=url, artifacts="memory://artifacts", business_time_zone="UTC")
 
 
 TODAY = "file_id = (select max(file_id) from marketing.events)"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.db.tables import EVENT_TYPES, SEGMENTS
+from include.db.tables import EVENT_TYPES, LIFECYCLE_STAGES, SEGMENTS
 from include.features import build
 from include.features.state import start_of
 from include.settings import FeatureSettings, Settings
@@ -61,12 +61,12 @@ def test_the_date_ends_at_midnight_of_the_business_zone() -> None:
 
 
 def test_every_statement_is_used_and_takes_only_values_that_exist() -> None:
-    source = "".join(file.read_text() for file in Path(build.__file__).parent.glob("*.py"))
-    run = set(re.findall(r'(?:_run\(connection|statement\(__file__), "(\w+)"', source))
+    source = "".join(path.read_text() for path in Path(build.__file__).parent.glob("*.py"))
+    run = set(re.findall(r'(?:_run\(connection|statement\(__file__|source\(__file__), "(\w+)"', source))
     run |= {f"write_{table}" for table in re.findall(r"_replace\(connection, (\w+),", source)}
     files = sorted(SQL_DIRECTORY.glob("*.sql"))
     assert {file.stem for file in files} == run
-    known = {*parameters(Settings()), "range_from", "range_until", "table_name"}
+    known = {*parameters(Settings()), "range_from", "range_until", "everyone", "hash_below", "table_name"}
     taken = set()
     for file in files:
         statement = re.sub(r"--.*", "", file.read_text())
@@ -74,9 +74,13 @@ def test_every_statement_is_used_and_takes_only_values_that_exist() -> None:
     assert taken == known
 
 
-def test_the_sql_yields_the_segments_that_campaigns_may_name() -> None:
+def test_the_sql_yields_the_stages_and_the_segments_that_campaigns_may_name() -> None:
     statement = (SQL_DIRECTORY / "write_customer_features.sql").read_text()
-    (rule,) = re.findall(r"case\s+when recency is null.*?end as segment", statement, re.DOTALL)
-    (without_events,) = re.findall(r"coalesce\(segments\.segment, '(\w+)'\)", statement)
-    assert set(re.findall(r"'(\w+)'", rule)) == set(SEGMENTS)
-    assert without_events in SEGMENTS
+    (rule,) = re.findall(r"case\s+when recency is null.*?end as lifecycle_stage", statement, re.DOTALL)
+    assert set(re.findall(r"'(\w+)'", rule)) == set(LIFECYCLE_STAGES)
+    (rule,) = re.findall(r"case\s+when lifecycle_stage.*?end as segment", statement, re.DOTALL)
+    assert set(re.findall(r"'(\w+)'", rule)) - {"prospect"} == set(SEGMENTS)
+    assert re.findall(r"coalesce\(segments\.(\w+), '(\w+)'\)", statement) == [
+        ("segment", "no_purchase"),
+        ("lifecycle_stage", "prospect"),
+    ]

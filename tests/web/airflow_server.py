@@ -75,6 +75,7 @@ def _environment(folder: Path, url: str, metadata_url: str, marketing_url: str) 
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API_AUTH__JWT_SECRET": "of this test alone, and long enough to sign with HS512: 0123456789abcdefghij",
         "LAMPLIGHTER_DATABASE_URL": marketing_url,
+        "LAMPLIGHTER_ARTIFACTS": str(folder / "artifacts"),
         "LAMPLIGHTER_BUSINESS_TIME_ZONE": "America/New_York",
         "PYTHONPATH": str(PROJECT_ROOT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

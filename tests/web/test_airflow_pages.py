@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +16,8 @@ from playwright.sync_api import Frame, Page, sync_playwright
 from sqlalchemy import Engine
 
 from include.db import server
+from include.quality import QualityGateFailed, check_data_quality
+from include.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
@@ -30,6 +34,7 @@ PATHS = (
     "/",
     "/campaign?campaign_id=C1",
     "/customer?customer_id=K1",
+    "/data-quality?business_date=2017-12-01",
     "/static/page.css",
     "/static/plotly.min.js",
     "/none",
@@ -39,6 +44,8 @@ SECRETS = ("Pantry favourites", "5,770", "--accent", "Plotly")
 
 @pytest.fixture
 def airflow(tmp_path: Path, postgres: Path, shop: Engine, database_url: str) -> Iterator[AirflowServer]:
+    with contextlib.suppress(QualityGateFailed):  # the shop has no events on that date; the report says so
+        check_data_quality(shop, Settings(artifacts=str(tmp_path / "artifacts")), business_date=date(2017, 12, 1))
     with airflow_server(tmp_path, server.ensure_database(postgres, "airflow_of_pages"), database_url) as running:
         yield running
 
@@ -103,6 +110,11 @@ def in_the_browser(airflow: AirflowServer) -> None:
             )
         assert pages.locator(".tile .figure").first.inner_text() == "5,770"
         assert pages.evaluate("document.documentElement.dataset.theme") == "dark"
+        pages.click("[role=alert] a >> text=Data quality report of 2017-12-01")
+        pages.wait_for_selector("h1 >> text=Data quality report of 2017-12-01")
+        failed = pages.locator("tr:has(.text-danger)", has_text="events: 0 events on the date (at least 1)")
+        assert failed.evaluate("row => getComputedStyle(row).backgroundColor") == "rgb(58, 32, 41)"  # of the dark theme
+        pages.click("text=This morning")
         pages.click("table a >> text=Pantry favourites")
         pages.wait_for_selector("text=What the campaign changed")
         browser.close()

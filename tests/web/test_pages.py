@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,6 +176,24 @@ def test_customer_page_answers_why(shop: Engine, client: TestClient) -> None:
     assert "There is no customer with the id nobody." in client.get("/customer", params={"customer_id": "nobody"}).text
 
 
+def test_customer_page_tells_what_they_are_likely_to_do(shop: Engine, client: TestClient) -> None:
+    def told(changes: str) -> str:
+        with shop.begin() as connection:
+            connection.execute(text(f"update marketing.customer_features set {changes} where customer_id = 'K1'"))
+        return visible(client.get("/customer", params={"customer_id": "K1"}).text)
+
+    assert "Stage of life" not in visible(client.get("/customer", params={"customer_id": "K1"}).text)
+    page = told(
+        "lifecycle_stage = 'at_risk', churn_probability = 0.125, expected_orders = 2.4567, expected_value = 99.5"
+    )
+    assert "at risk. In the next 60 days: 12% chance of no order at all, 2.457 orders expected, worth $100." in page
+    assert "bargain" not in page
+    page = told("expected_value = null, discount_sensitivity = 0.31")
+    assert "2.457 orders expected. 31% of what they buy of items that have their offers is a bargain." in page
+    page = told("churn_probability = null, expected_orders = null")
+    assert "Stage of life: at risk. Too little is known yet to say what they will order. 31%" in page
+
+
 def test_an_empty_database_says_what_to_run(engine: Engine, client: TestClient) -> None:
     answer = client.get("/")
     assert answer.status_code == 200
@@ -299,6 +318,56 @@ def test_security_headers_and_caching(shop: Engine, client: TestClient) -> None:
     assert script is not None
     assert "immutable" in client.get(script[1]).headers["cache-control"]
     assert "immutable" not in client.get("static/plotly.min.js").headers["cache-control"]
+
+
+@pytest.fixture
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the data quality reports."""
+    monkeypatch.setenv("LAMPLIGHTER_ARTIFACTS", str(tmp_path / "artifacts"))
+    folder = tmp_path / "artifacts" / "data_docs"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_the_nights_link_to_their_data_quality_reports(shop: Engine, client: TestClient, reports: Path) -> None:
+    page = client.get("/").text
+    assert '<a href="data-quality?business_date=2017-11-30">Data quality report of 2017-11-30</a>' in page
+    stopped = page.split('role="alert"')[1].split("</section>")[0]
+    assert '<a href="data-quality?business_date=2017-12-01">Data quality report of 2017-12-01</a>' in stopped
+    nights = page.split("The last nights")[1]
+    assert len(re.findall(r'<a href="data-quality\?business_date=2017-1[12]-\d\d" title="Data quality', nights)) == 7
+
+    (reports / "2017-12-01.html").write_text("<!doctype html><p>äll good")
+    answer = client.get("/data-quality?business_date=2017-12-01")
+    assert (answer.status_code, answer.text) == (200, "<!doctype html><p>äll good")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    missing = client.get("/data-quality?business_date=2017-11-30")
+    assert missing.status_code == 404
+    assert "No data quality report of 2017-11-30" in missing.text
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "../secret", "2017-12-01/../../secret", "..%2Fsecret", "2017-12-01%00", "x" * 9999]
+)
+def test_only_a_date_names_a_report(shop: Engine, client: TestClient, reports: Path, asked: str) -> None:
+    (reports / "secret.html").write_text("not for you")
+    (reports.parent / "secret.html").write_text("not for you")
+    answer = client.get(f"/data-quality?business_date={asked}")
+    assert answer.status_code == 400
+    assert "not for you" not in answer.text
+
+
+def test_a_storage_that_refuses_is_explained(
+    shop: Engine, client: TestClient, reports: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (reports / "2017-12-01.html").mkdir()  # reading it is an OSError for every user, also the administrator
+    answer = client.get("/data-quality?business_date=2017-12-01")
+    assert answer.status_code == 503
+    assert "The report cannot be read" in answer.text
+    assert "IsADirectoryError" in caplog.text
+    assert str(reports) not in answer.text
 
 
 def test_model_scores_are_read_with_care() -> None:

@@ -43,6 +43,7 @@ create temporary table interaction_changes (
     item_no integer not null,
     type_no smallint not null,
     last_occurred_at timestamptz not null,
+    unit_price numeric(14, 4),
     sign smallint not null,
     window_sign smallint not null
 ) on commit drop;
@@ -108,3 +109,6 @@ create temporary table former_permilles (item_no integer primary key, price_perm
 create temporary table moved_permilles (
     item_no integer primary key, points integer not null, days integer not null
 ) on commit drop;
+
+-- Grain: one row per item whose bargain price changes.
+create temporary table bargain_moves (item_no integer primary key, former numeric, present numeric) on commit drop;
