@@ -8,9 +8,10 @@ An unknown key, in the file or in the environment, is an error that names the ke
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, SecretStr, model_validator
@@ -20,6 +21,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+
+from include.db.tables import LANDING_TABLES
+from include.expectation_catalogue import ARGUMENTS, COLUMN_ARGUMENTS, known_arguments, required_arguments
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STATE_DIRECTORY = PROJECT_ROOT / ".lamplighter"
@@ -69,6 +73,62 @@ def _named_once(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ..
     return sources
 
 
+class ExpectationSettings(_Section):
+    """An expectation of the team's own; what is not named here is an argument of the expectation."""
+
+    model_config = ConfigDict(extra="allow")
+
+    table: Literal["customers", "items", "events", "consents", "campaigns", "message_history", "engagements"]
+    expectation: str
+    """Great Expectations' name of it, ``expect_column_values_to_be_between`` say, or ``rows_where``."""
+    severity: Literal["critical", "warning", "info"]
+    """critical stops the run, warning and info are reported."""
+    column: str | None = None
+    condition: str | None = None
+    """Of ``rows_where``: an SQL expression over the table's columns that no row may meet."""
+    name: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None = None
+    """What quality_results and quality_failures call it; unset, its column, else the expectation."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All that was given of the expectation's own arguments."""
+        given = {"column": self.column, "condition": self.condition}
+        return {name: value for name, value in given.items() if value is not None} | (self.model_extra or {})
+
+    @property
+    def label(self) -> str:
+        return self.name or self.column or self.expectation
+
+    @model_validator(mode="after")
+    def _holds_to_the_catalogue(self) -> Self:
+        _choose("expectation", self.expectation, ARGUMENTS)
+        for argument in self.arguments:
+            _choose(f"argument of {self.expectation}", argument, known_arguments(self.expectation))
+        missing = required_arguments(self.expectation) - set(self.arguments)
+        if missing:
+            raise ValueError(f"{self.expectation} needs {', '.join(sorted(missing))}")
+        for argument in COLUMN_ARGUMENTS:
+            named = self.arguments.get(argument, ()) if not self.expectation.startswith("expect_table") else ()
+            for column in [named] if isinstance(named, str) else named:
+                _choose(f"column of {self.table}", column, LANDING_TABLES[self.table].c.keys())
+        if self.condition is not None and ";" in self.condition:
+            raise ValueError("a condition is one SQL expression, without a semicolon")
+        return self
+
+
+def _choose(what: str, chosen: str, choices: Iterable[str]) -> None:
+    if chosen not in choices:
+        raise ValueError(f"{chosen!r} is no {what}; choose from: {', '.join(choices)}")
+
+
+def _labelled_once(expectations: tuple[ExpectationSettings, ...]) -> tuple[ExpectationSettings, ...]:
+    """quality_results has a row for each."""
+    labels = [(expected.table, expected.expectation, expected.label) for expected in expectations]
+    for table, expectation, label in sorted({label for label in labels if labels.count(label) > 1}):
+        raise ValueError(f"{expectation} is expected of {table} twice as {label!r}; give each a name of its own")
+    return expectations
+
+
 class QualitySettings(_Section):
     """When a night is stopped, and when it only reports."""
 
@@ -96,6 +156,7 @@ class QualitySettings(_Section):
     spread, is set aside."""
     data_docs_nights: PositiveInt = 60
     """Business dates whose data quality report is kept below the artifacts."""
+    expectations: Annotated[tuple[ExpectationSettings, ...], AfterValidator(_labelled_once)] = ()
 
 
 class LifecycleSettings(_Section):

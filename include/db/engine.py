@@ -67,9 +67,14 @@ def _leave_out_data(error: psycopg2.Error) -> None:
     said = error.diag.message_primary
     if said is None:  # from the driver, of the connection
         return
-    lines = [_QUOTED_VALUE.sub("", said)]
+    lines = [without_quoted_value(said)]
     if error.diag.message_detail and not (error.pgcode or "").startswith(_ABOUT_VALUES):
         lines.append(f"DETAIL:  {error.diag.message_detail}")
     if error.diag.message_hint:
         lines.append(f"HINT:  {error.diag.message_hint}")
     error.args = ("\n".join(lines),)
+
+
+def without_quoted_value(message: str) -> str:
+    """Postgres' ``message`` about a value, without the value."""
+    return _QUOTED_VALUE.sub("", message)

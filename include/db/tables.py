@@ -290,6 +290,7 @@ quality_failures = Table(
     Column("reason", Text, nullable=False, comment="completes: this row ..."),
     Column("is_set_aside", Boolean, nullable=False, comment="the row is in excluded_events: not to be used"),
     Index(None, "business_date", "table_name", "rule"),
+    Index("quality_failures_set_aside_idx", "row_key", postgresql_where=text("is_set_aside")),
 )
 
 # --- features ----------------------------------------------------------------------------------------------------

@@ -13,29 +13,20 @@ import html
 import logging
 import uuid
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
 from include.quality.expectations import NUMBERS, Finding, SuiteRun
-from include.quality.suites import LARGEST_NUMBER
+from include.quality.suites import LARGEST_NUMBER, Suite
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
-TITLES = {
-    "customers": "Customers",
-    "items": "Items",
-    "events": "Events to be judged",
-    "earlier_events": "Events that came late",
-    "event_facts": "Events of the date as a whole",
-    "event_mix": "Events beside the same weekday's",
-    "failure_facts": "Rules for single rows",
-    "landing_facts": "Landing files",
-}
-"""Of the suites; one that is not here goes by its name."""
+OWN_TITLE = "Expectations of the settings"
 
 
 def write_data_docs(settings: Settings, business_date: date, runs: list[SuiteRun]) -> None:
@@ -79,13 +70,11 @@ def render_data_docs(business_date: date, runs: list[SuiteRun]) -> str:
     from great_expectations.render import RenderedDocumentContent, RenderedSectionContent
     from great_expectations.render.view import DefaultJinjaPageView
 
-    sections = [
-        RenderedSectionContent(
-            section_name=TITLES.get(run.suite.name, run.suite.name),
-            content_blocks=[_table(run)] if run.findings else [],
-        )
-        for run in runs
+    titled = [
+        (title, [pair for run in together for pair in zip(run.results, run.findings, strict=True)])
+        for title, together in groupby(runs, key=lambda run: _title(run.suite))
     ]
+    sections = [RenderedSectionContent(section_name=title, content_blocks=_table(pairs)) for title, pairs in titled]
     findings = [finding for run in runs for finding in run.findings]
     failed = [finding for finding in findings if not finding.success]
     stopping = [finding for finding in failed if finding.stops_the_run]
@@ -94,11 +83,15 @@ def render_data_docs(business_date: date, runs: list[SuiteRun]) -> str:
         template="night.html",
         business_date=business_date.isoformat(),
         checks=len(findings),
-        failures=[len([finding for finding in run.findings if not finding.success]) for run in runs],
+        counts=[(len(pairs), sum(not finding.success for _, finding in pairs)) for _, pairs in titled],
         stopping=[said(finding) for finding in stopping],
         reported=[said(finding) for finding in failed if not finding.stops_the_run],
     )
     return page
+
+
+def _title(suite: Suite) -> str:
+    return OWN_TITLE if suite.query else suite.name.replace("_", " ").capitalize()
 
 
 def said(finding: Finding) -> str:
@@ -106,21 +99,26 @@ def said(finding: Finding) -> str:
     if not finding.raised:
         return finding.message
     check = finding.check
-    return f"{check.table_name}: {check.expectation} on {check.column_name or 'rows'} could not be computed"
+    return f"{check.table_name}: {check.expectation} on {check.column} could not be computed"
 
 
-def _table(run: SuiteRun) -> Any:
-    """Great Expectations' table of a suite, with each finding and its severity as columns of their own."""
+def _table(pairs: list[tuple[Any, Finding]]) -> list[Any]:
+    """Great Expectations' table of its results, with each finding and its severity as columns of their own.
+
+    Empty when it returned no result at all; the findings that say so stand above the tables.
+    """
     from great_expectations.render.renderer.content_block import ValidationResultsTableContentBlockRenderer
 
-    rows = [(result, finding) for result, finding in zip(run.results, run.findings, strict=True) if result is not None]
+    rows = [(result, finding) for result, finding in pairs if result is not None]
+    if not rows:
+        return []
     table: Any = ValidationResultsTableContentBlockRenderer.render(
         [_without_data(result, finding) for result, finding in rows], include_column_name=True
     )
     table.header_row += ["Severity", "In words"]
     for cells, (_, finding) in zip(table.table, rows, strict=True):
         cells += [finding.check.severity, html.escape(said(finding))]
-    return table
+    return [table]
 
 
 def _without_data(result: Any, finding: Finding) -> Any:

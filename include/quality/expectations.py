@@ -1,4 +1,4 @@
-"""Great Expectations run over Postgres: one ephemeral context, one SQL data source, one query per suite.
+"""Great Expectations run over Postgres: one ephemeral context, one SQL data source, one row of facts per suite.
 
 Great Expectations is imported inside the function, since that takes seconds. Nothing is sent anywhere and no file is
 written: the context lives in memory and analytics are off.
@@ -9,11 +9,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Double, Engine, cast, event, select
 
-from include.db.sql import source
+from include.db.engine import without_quoted_value
+from include.expectation_catalogue import ROWS_WHERE
+from include.quality.facts import Fact, Facts
 from include.quality.suites import Check, Suite, percent
 
 NUMBERS = int | float | Decimal
@@ -46,13 +49,8 @@ class SuiteRun:
     """Great Expectations' own ExpectationValidationResult of each check, None where it returned none."""
 
 
-def run_suites(
-    engine: Engine, suites: tuple[Suite, ...], parameters: dict[str, str], failing: dict[str, int]
-) -> list[SuiteRun]:
-    """What came of each suite, in their order.
-
-    ``parameters`` are the bound values of their queries; ``failing`` the failing rows by the name of their rule.
-    """
+def run_suites(engine: Engine, suites: tuple[Suite, ...], facts: Facts) -> list[SuiteRun]:
+    """What came of each suite, in their order."""
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -68,32 +66,37 @@ def run_suites(
             create_temp_table=False,
             kwargs={
                 "hide_parameters": True,
-                "connect_args": {"options": "-c timezone=UTC", "application_name": "lamplighter quality"},
+                "connect_args": {
+                    "options": "-c timezone=UTC -c default_transaction_read_only=on",
+                    "application_name": "lamplighter quality",
+                },
             },
         )
+    _fetch_no_rows_to_learn_columns(source, {suite.query for suite in suites if suite.query})
     try:
-        return [_run(context, source, engine, suite, parameters, failing) for suite in suites]
+        return [_run(context, source, engine, suite, facts) for suite in suites]
     finally:
         # Both: the source's own engine and that of its metrics hold a connection each.
         source.get_execution_engine().close()
         source.get_engine().dispose()
 
 
-def _run(
-    context: Any, source: Any, engine: Engine, suite: Suite, parameters: dict[str, str], failing: dict[str, int]
-) -> SuiteRun:
+def _fetch_no_rows_to_learn_columns(source: Any, queries: set[str]) -> None:
+    """Great Expectations runs a query alone, and whole, for the names of its columns; let it have them and no rows."""
+    alone = {" ".join(query.split()) for query in queries}
+
+    def without_rows(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
+        return (f"{statement}\nlimit 0" if " ".join(statement.split()) in alone else statement), parameters
+
+    for engine in (source.get_engine(), source.get_execution_engine().engine):
+        event.listen(engine, "before_cursor_execute", without_rows, retval=True)
+
+
+def _run(context: Any, source: Any, engine: Engine, suite: Suite, facts: Facts) -> SuiteRun:
     import great_expectations
 
-    asset = source.add_query_asset(name=suite.name, query=_query(engine, suite.name, parameters))
-    expectations = [
-        getattr(great_expectations.expectations, check.expectation)(
-            **check.arguments,
-            **({"column": check.column} if check.column else {}),
-            severity=check.severity,
-            meta={"check": position},
-        )
-        for position, check in enumerate(suite.checks)
-    ]
+    asset = source.add_query_asset(name=suite.name, query=suite.query or _query(engine, suite, facts))
+    expectations = [expectation_of(check, {"check": position}) for position, check in enumerate(suite.checks)]
     definition = context.validation_definitions.add(
         great_expectations.ValidationDefinition(
             name=suite.name,
@@ -104,37 +107,57 @@ def _run(
     outcome = definition.run(result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
     by_position = {result.expectation_config.meta["check"]: result for result in outcome.results}
     results = tuple(by_position.get(position) for position in range(len(suite.checks)))
-    findings = tuple(_finding(check, result, failing) for check, result in zip(suite.checks, results, strict=True))
-    return SuiteRun(suite, findings, results)
+    return SuiteRun(suite, tuple(map(_finding, suite.checks, results, repeat(facts))), results)
 
 
-def _query(engine: Engine, name: str, parameters: dict[str, str]) -> str:
-    """The query with its values as quoted literals, since Great Expectations binds none; it must start with SELECT."""
-    lines = source(__file__, name).splitlines()
-    statement = text("\n".join(line for line in lines if not line.lstrip().startswith("--")))
-    used = {key: value for key, value in parameters.items() if key in statement.compile().params}
-    bound = statement.bindparams(**used)
-    return str(bound.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
+def expectation_of(check: Check, meta: dict[str, Any]) -> Any:
+    """Great Expectations' object for ``check``; raises pydantic.v1's ValidationError on arguments it does not take."""
+    import great_expectations
+
+    name, arguments = check.expectation, check.arguments
+    if name == ROWS_WHERE:
+        name = "UnexpectedRowsExpectation"
+    elif check.is_own:
+        name = "".join(part.capitalize() for part in name.split("_"))
+    else:
+        arguments = arguments | {"column": check.column}
+    return getattr(great_expectations.expectations, name)(**arguments, severity=check.severity, meta=meta)
 
 
-def _finding(check: Check, result: Any, failing: dict[str, int]) -> Finding:
+def _query(engine: Engine, suite: Suite, facts: Facts) -> str:
+    """One row of literals, since Great Expectations binds no values."""
+    names = sorted({check.column for check in suite.checks if (check.table_name, check.column) in facts})
+    row = select(*(cast(facts[suite.name, name].observed, Double).label(name) for name in names))
+    return str(row.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True}))
+
+
+def _finding(check: Check, result: Any, facts: Facts) -> Finding:
     problem = "Great Expectations returned no result" if result is None else _exception(result.exception_info)
     if problem is not None:
-        message = f"{check.table_name}: {check.expectation} on {check.column_name or 'rows'} failed: {problem}"
+        message = f"{check.table_name}: {check.expectation} on {check.column} failed: {problem}"
         return Finding(check, False, None, 0, message, raised=True)
-    facts = result.result
-    observed = facts.get("observed_value")
-    unexpected = failing.get(check.rule, 0) if check.rule else int(facts.get("unexpected_count") or 0)
-    rows = int(facts.get("element_count") or 0) - int(facts.get("missing_count") or 0)
-    share = unexpected / rows if rows else 0.0
+    if check.is_own:
+        return _own_finding(check, result, facts.get((check.table_name, f"{ROWS_WHERE} {check.column}")))
+    fact = facts.get((check.table_name, check.column), Fact(0))
     words = check.says.format(
-        rows=f"{rows:,}",
-        count=f"{unexpected:,}",
-        share=percent(share),
-        observed=_shown(observed),
-        observed_share=percent(float(observed or 0)) if isinstance(observed, NUMBERS | None) else "",
+        rows=f"{fact.rows:,}",
+        count=f"{fact.unexpected:,}",
+        observed=_shown(fact.observed),
+        share=percent(fact.observed),
+        detail=fact.detail,
     )
-    value = f"{share:.4f}" if observed is None else _shown(observed).replace(",", "")
+    observed = _shown(fact.observed).replace(",", "")
+    return Finding(check, bool(result.success), observed, fact.unexpected, f"{check.table_name}: {words}", raised=False)
+
+
+def _own_finding(check: Check, result: Any, failing: Fact | None) -> Finding:
+    """In the numbers of Great Expectations, or of ``failing`` where the rows themselves were kept."""
+    seen = result.result
+    observed = seen.get("observed_value")
+    rows = int(seen.get("element_count") or 0) - int(seen.get("missing_count") or 0)
+    unexpected = failing.unexpected if failing else int(seen.get("unexpected_count") or 0)
+    words = check.says.format(rows=f"{rows:,}", count=f"{unexpected:,}", observed=_shown(observed))
+    value = f"{Fact.share(unexpected, rows).observed:.4f}" if observed is None else _shown(observed).replace(",", "")
     return Finding(check, bool(result.success), value, unexpected, f"{check.table_name}: {words}", raised=False)
 
 
@@ -145,7 +168,8 @@ def _exception(information: dict[str, Any] | None) -> str | None:
     reports = [information] if "raised_exception" in information else list(information.values())
     for report in reports:
         if report.get("raised_exception"):
-            return str(report.get("exception_message") or "unknown error").strip().splitlines()[0]
+            said = str(report.get("exception_message") or "unknown error").strip().splitlines()[0]
+            return without_quoted_value(said)
     return None
 
 

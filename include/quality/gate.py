@@ -10,15 +10,20 @@ from sqlalchemy import Engine, delete, insert
 
 from include.db.tables import quality_results
 from include.quality.data_docs import write_data_docs
-from include.quality.expectations import Finding, run_suites
-from include.quality.rules import write_failures
-from include.quality.suites import EMAIL, LARGEST_AMOUNT, suites
+from include.quality.expectations import Finding, SuiteRun, run_suites
+from include.quality.facts import gather_facts, schema_facts
+from include.quality.own_expectations import InvalidExpectation, own_suites, write_own_failures
+from include.quality.suites import EMAIL, LARGEST_AMOUNT, schema_suites, suites
 from include.quality.unjudged import find_unjudged
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _REASONS_SHOWN = 4
+REMEDY = (
+    "See quality_results, quality_failures and quarantined_rows; land corrected files under the same names and run the "
+    "night again, or raise the limit under quality in the settings if the data are right."
+)
 
 
 class QualityGateFailed(Exception):
@@ -42,17 +47,14 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     ``unjudged``), so a night that failed is judged with the next one.
 
     Raises QualityGateFailed when a critical check failed, or when any check, of whatever severity, could not be
-    computed; the results, and the failing rows in quality_failures (see ``rules``), are committed before.
+    computed; the results, and the failing rows in quality_failures (see ``rules``), are committed before. Also when an
+    expectation of the settings cannot be judged, and then nothing is.
     Row counts are critical checks, since value checks pass on no rows.
     """
-    with engine.connect() as connection:
-        unjudged = find_unjudged(connection, business_date)
-    logger.info(
-        "Judging %d files and the events after %s", len(unjudged.files), unjudged.last_passed or "the first day"
-    )
-    parameters = _parameters(settings) | unjudged.parameters(settings.business_time_zone)
-    failing = write_failures(engine, parameters)
-    runs = run_suites(engine, suites(settings.quality), parameters, failing)
+    try:
+        runs = _runs(engine, settings, business_date)
+    except InvalidExpectation as error:
+        raise QualityGateFailed(f"Quality gate cannot judge {business_date}: {error}") from None
     findings = [finding for run in runs for finding in run.findings]
     _write(engine, business_date, findings)
     write_data_docs(settings, business_date, runs)
@@ -69,6 +71,23 @@ def check_data_quality(engine: Engine, settings: Settings, *, business_date: dat
     )
 
 
+def _runs(engine: Engine, settings: Settings, business_date: date) -> list[SuiteRun]:
+    with engine.begin() as connection:
+        facts = schema_facts(connection)
+        if any(fact.unexpected for fact in facts.values()):
+            return run_suites(engine, schema_suites(), facts)
+        unjudged = find_unjudged(connection, business_date)
+        logger.info(
+            "Judging %d files and the events after %s", len(unjudged.files), unjudged.last_passed or "the first day"
+        )
+        parameters = _parameters(settings) | unjudged.parameters(settings.business_time_zone)
+        expected = settings.quality.expectations
+        own = own_suites(engine, expected, parameters)
+        facts |= gather_facts(connection, parameters, unjudged.newest_file)
+        facts |= write_own_failures(connection, engine, business_date, expected, parameters)
+    return run_suites(engine, suites(settings.quality) + own, facts)
+
+
 def _parameters(settings: Settings) -> dict[str, str]:
     return {
         "currency": settings.currency.upper(),
@@ -83,10 +102,7 @@ def _message(business_date: date, stopping: list[Finding]) -> str:
     reasons = [finding.message for finding in stopping[:_REASONS_SHOWN]]
     if len(stopping) > _REASONS_SHOWN:
         reasons.append(f"and {len(stopping) - _REASONS_SHOWN} more")
-    return (
-        f"Quality gate failed for {business_date}: {'; '.join(reasons)}; nothing was trained or planned. "
-        "See quality_results."
-    )
+    return f"Quality gate failed for {business_date}: {'; '.join(reasons)}; nothing was trained or planned. {REMEDY}"
 
 
 def _write(engine: Engine, business_date: date, findings: list[Finding]) -> None:
@@ -95,7 +111,7 @@ def _write(engine: Engine, business_date: date, findings: list[Finding]) -> None
             "business_date": business_date,
             "table_name": finding.check.table_name,
             "expectation": finding.check.expectation,
-            "column_name": finding.check.column_name,
+            "column_name": finding.check.column,
             "severity": finding.check.severity,
             "success": finding.success,
             "observed_value": finding.observed_value,

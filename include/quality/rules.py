@@ -10,20 +10,21 @@ the row ends its being set aside. Rows that cannot be read at all are landing's,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Engine, delete, text
+from sqlalchemy import Connection, delete, text
 
-from include.db.sql import statement
+from include.db.sql import source, statement
 from include.db.tables import SEGMENTS, quality_failures
 
 MANY_STOP = 0.5
 """Of customers or items; and of events, where the rule does not set aside."""
-_QUERIES = ("failing_events", "failing_duplicates", "failing_amounts", "failing_returns", "failing_other_rows")
+_QUERIES = ("failing_events", "failing_returns", "failing_duplicates", "failing_other_rows")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """``name`` is table and rule, joined by a dot, as failure_facts.sql gives them."""
+    """``name`` is table and rule, joined by a dot, as failing_rules.sql gives them."""
 
     name: str
     column: str
@@ -76,24 +77,19 @@ RULES = (
 )
 
 
-def write_failures(engine: Engine, parameters: dict[str, str]) -> dict[str, int]:
-    """Replace the business date's rows of quality_failures; the number of failing rows by rule's name.
+def write_failures(connection: Connection, values: dict[str, Any]) -> None:
+    """Replace the business date's rows of quality_failures.
 
-    ``parameters``: those of ``Unjudged``, the settings' and the shop's. One transaction.
+    The temporary table ``repeated_moments`` must be there; ``values``: what the queries bind.
     """
-    with engine.begin() as connection:
-        # For hash joins of a first night's whole history; a normal night uses little of it.
-        connection.execute(text("set local work_mem = '128MB'"))
-        date_ = parameters["business_date"]
-        connection.execute(delete(quality_failures).where(quality_failures.c.business_date == date_))
-        values = parameters | {"segments": "{" + ",".join(SEGMENTS) + "}"}
-        for name in _QUERIES:
-            connection.execute(statement(__file__, name), values)
-        counts = connection.execute(
-            text(
-                "select table_name || '.' || rule as name, count(*) as failing from marketing.quality_failures"
-                " where business_date = cast(:business_date as date) group by 1"
-            ),
-            {"business_date": date_},
-        )
-        return {row.name: row.failing for row in counts}
+    connection.execute(delete(quality_failures).where(quality_failures.c.business_date == values["business_date"]))
+    for name in _QUERIES:
+        make_table(connection, "failing_rows", source(__file__, name), values | {"segments": list(SEGMENTS)})
+        connection.execute(statement(__file__, "keep_failing_rows"), values)
+        connection.execute(text("drop table failing_rows"))
+
+
+def make_table(connection: Connection, name: str, query: str, values: dict[str, Any]) -> None:
+    """The rows of a query as a temporary table: unlike an INSERT, several processes may fill it."""
+    connection.execute(text(f"create temporary table {name} on commit drop as\n{query}"), values)
+    connection.execute(text(f"analyze {name}"))

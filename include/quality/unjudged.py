@@ -22,6 +22,8 @@ from include.db.sql import statement
 from include.db.tables import landing_files, quality_results
 from include.quality.suites import FEWEST_REFUSED_THAT_STOP
 
+FIRST = "-infinity"
+"""The instant since when a first night judges."""
 _OLDEST_DAYS = 20 * 365
 
 
@@ -43,7 +45,7 @@ class Unjudged:
         """The bound values of the suites' queries."""
         start, end = day_bounds(self.business_date, time_zone)
         if self.last_passed is None:
-            since = "-infinity"
+            since = FIRST
         else:
             since = start_of_day(self.last_passed + timedelta(days=1), time_zone).isoformat()
         return {

@@ -117,8 +117,8 @@ COPY = (
 CRITICAL = {
     "no events": (f"delete from marketing.events where {TODAY}", "events_on_date"),
     "a collapse": (f"delete from marketing.events where {TODAY} and row_number > 25", "volume_against_usual"),
-    "no customers": ("delete from marketing.customers", ""),
-    "no items": ("delete from marketing.items", ""),
+    "no customers": ("delete from marketing.customers", "rows"),
+    "no items": ("delete from marketing.items", "rows"),
     "strange customers": (f"update marketing.events set customer_id = 'x' || customer_id where {TODAY}", "customer_known"),
     "strange items": (f"update marketing.events set item_id = 'x' || item_id where {TODAY}", "item_known"),
     "sent twice": (COPY, "duplicate_share"),
@@ -143,10 +143,19 @@ CRITICAL = {
     "emails garbled": ("update marketing.customers set email = md5(email)", "bad_email_share"),
     "zones garbled": ("update marketing.customers set time_zone = 'UTC+' || row_number", "unknown_zone_share"),
     "items of no price": ("update marketing.items set price = 0 where row_number < 40", "bad_price_share"),
+    "a column of another type": ("alter table marketing.items alter title type varchar(80)", "schema"),
+    "a column gone": ("alter table marketing.campaigns drop audience", "schema"),
+    "a column that may be empty": ("alter table marketing.events alter customer_id drop not null", "schema"),
 }  # fmt: skip
 
 REPORTED = {
     "a few repeats": (f"{COPY} and row_number <= 5", "duplicate", 5),
+    "repeats of two lines of one basket": (
+        f"update marketing.events set customer_id = 'c1', occurred_at = '2024-03-14T10:00Z' where {TODAY} and row_number in (3, 6); "
+        f"{COPY} and row_number in (3, 6)",
+        "duplicate",
+        2,
+    ),
     "one price slipped": (f"update marketing.events set unit_price = 99999 where {PURCHASES} and row_number < 9", "price_outlier", 2),
     "one quantity slipped": (f"update marketing.events set quantity = 9000 where {PURCHASES} and row_number < 9", "quantity_outlier", 2),
     "a few ancient": (f"update marketing.events set occurred_at = '1970-01-01Z' where {TODAY} and row_number < 4", "ancient", 3),

@@ -40,7 +40,10 @@ def test_a_failed_day_fails_the_next_night_too_until_its_file_is_mended(shop: En
     for _ in range(2):
         with pytest.raises(QualityGateFailed) as caught:
             check(shop, settings)
-        assert "events: 75% of the earlier events of a folder name an unknown customer (limit 5%);" in str(caught.value)
+        assert (
+            "events: 75% of the earlier events of a folder name an unknown customer (30 of 40, customer_id, limit 5%);"
+            in str(caught.value)
+        )
     land(shop, settings, "events", events(FAILED), FAILED)
     check(shop, settings)
 

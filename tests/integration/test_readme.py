@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import yaml
 from sqlalchemy import Engine, text
 
 from include.db.tables import LANDING_TABLES
@@ -93,3 +94,31 @@ def test_its_worked_example_runs_to_messages(
     assert set(decisions) == {"ana", "ben", "cara"}
     assert decisions["cara"] == "no_consent"
     assert planned == list(decisions.values()).count("scheduled") > 0
+
+
+def test_its_own_expectations_are_judged(
+    engine: Engine, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """The example as it stands, over the worked example with one purchase that it reports."""
+    example = re.search(r"```yaml\n(quality:\n.*?)```", README, re.DOTALL)
+    assert example
+    settings = make_settings(business_time_zone="Europe/Madrid", **yaml.safe_load(example[1]))
+    for table, day, name, content in EXAMPLE.findall(README):
+        folder = tmp_path / "landing" / table / day
+        folder.mkdir(parents=True)
+        (folder / name).write_text(content.replace("i1,1,9.90,", "i1,101,0,"))
+    load_landing_files(engine, settings, business_date=EXAMPLE_NIGHT)
+    check_data_quality(engine, settings, business_date=EXAMPLE_NIGHT)
+    with engine.connect() as connection:
+        results = connection.execute(
+            text(
+                "select expectation, column_name, severity, success from marketing.quality_results"
+                " where expectation = lower(expectation) order by table_name desc"
+            )
+        ).all()
+        rows = connection.execute(text("select rule, row_key from marketing.quality_failures")).all()
+    assert [tuple(row) for row in results] == [
+        ("expect_column_values_to_be_between", "price", "critical", True),
+        ("rows_where", "free_in_bulk", "warning", False),
+    ]
+    assert ("free_in_bulk", "e1") in [tuple(row) for row in rows]

@@ -12,7 +12,7 @@ import pytest
 from include.settings import PROJECT_ROOT
 
 INCLUDE = PROJECT_ROOT / "include"
-GROUND_FLOOR = {"settings", "business_time", "db"}
+GROUND_FLOOR = {"settings", "business_time", "db", "expectation_catalogue"}
 STAGES = {
     "landing",
     "quality",

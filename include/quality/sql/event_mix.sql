@@ -20,6 +20,8 @@ with counted as (
 select
     case when facts.is_known then facts.today / facts.median else 1 end as volume_against_usual,
     case when facts.is_known and facts.today >= 100 then facts.distance else 0 end as type_distance,
+    -- The same, for the warning at half its limit.
+    case when facts.is_known and facts.today >= 100 then facts.distance else 0 end as type_distance_half,
     -- Of a type that was 20 or more by its past share.
     case
         when facts.is_known and facts.purchases_expected >= 20 then facts.purchases / facts.purchases_expected else 1

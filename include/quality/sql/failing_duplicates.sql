@@ -1,34 +1,62 @@
--- One row per judged event that repeats another under a different id: all that tells events apart is the same. The first
--- landed is kept, the others are set aside. Searches and views count as repeated to the microsecond only.
-insert into marketing.quality_failures (
-    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
-)
+-- One row per judged event that repeats another under a different id: all that tells events apart is the same, its instant
+-- to the microsecond. The first landed is kept, the others are set aside.
 select
-    cast(:business_date as date),
-    'events',
-    'duplicate',
-    'event_id',
-    events.event_id,
-    events.file_id,
-    events.row_number,
-    'repeats an earlier row under another event_id',
-    true
-from marketing.events
-where events.occurred_at < cast(:day_end as timestamptz)
-    and (
-        events.occurred_at >= cast(:unjudged_since as timestamptz)
-        or events.file_id = any(cast(:unjudged_files as bigint[]))
-    )
-    and exists (
+    'events' as table_name,
+    'duplicate' as rule,
+    'event_id' as column_name,
+    alike.event_id as row_key,
+    alike.file_id,
+    alike.row_number,
+    'repeats an earlier row under another event_id' as reason,
+    true as is_set_aside
+from (
+    select
+        events.event_id,
+        events.file_id,
+        events.row_number,
+        events.occurred_at,
+        row_number() over (
+            partition by
+                events.customer_id,
+                events.occurred_at,
+                events.event_type,
+                events.item_id,
+                events.order_id,
+                events.quantity,
+                events.unit_price,
+                events.query
+            order by events.file_id, events.row_number, events.event_id
+        ) as place
+    from (
+        -- A whole basket has one instant in some shops: what else tells its events apart is compared by a hash, and only
+        -- the few of one hash are then put in order.
         select
-        from marketing.events as first
-        where first.customer_id = events.customer_id
-            and first.occurred_at = events.occurred_at
-            and first.event_type = events.event_type
-            and first.item_id is not distinct from events.item_id
-            and first.order_id is not distinct from events.order_id
-            and first.quantity is not distinct from events.quantity
-            and first.unit_price is not distinct from events.unit_price
-            and first.query is not distinct from events.query
-            and (first.file_id, first.row_number, first.event_id) < (events.file_id, events.row_number, events.event_id)
+            candidates.customer_id,
+            candidates.occurred_at,
+            candidates.content
+        from (
+            select
+                known.customer_id,
+                known.occurred_at,
+                hash_record_extended(
+                    row(known.event_type, known.item_id, known.order_id, known.quantity, known.unit_price, known.query), 0
+                ) as content
+            from repeated_moments
+            inner join marketing.events as known
+                on known.customer_id = repeated_moments.customer_id and known.occurred_at = repeated_moments.occurred_at
+        ) as candidates
+        group by candidates.customer_id, candidates.occurred_at, candidates.content
+        having count(*) > 1
+    ) as repeated
+    inner join marketing.events
+        on events.customer_id = repeated.customer_id
+        and events.occurred_at = repeated.occurred_at
+        and repeated.content = hash_record_extended(
+            row(events.event_type, events.item_id, events.order_id, events.quantity, events.unit_price, events.query), 0
+        )
+) as alike
+where alike.place > 1
+    and (
+        alike.occurred_at >= cast(:unjudged_since as timestamptz)
+        or alike.file_id = any(cast(:unjudged_files as bigint[]))
     )

@@ -1,14 +1,11 @@
--- One row per judged event (see events.sql) and rule it breaks by itself, or beside its customer and item. Set aside is
--- what no later file can put right; an unknown customer or item, say, may still come, and is only reported.
-insert into marketing.quality_failures (
-    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
-)
+-- One row per judged event (see judged_events.sql) and rule it breaks by itself, or beside its customer, its item and its
+-- category's usual amounts (usual_amounts.sql). Set aside is what no later file can put right; an unknown customer, say,
+-- may still come, and is only reported.
 select
-    cast(:business_date as date),
-    'events',
+    'events' as table_name,
     broken.rule,
     broken.column_name,
-    flagged.event_id,
+    flagged.event_id as row_key,
     flagged.file_id,
     flagged.row_number,
     broken.reason,
@@ -31,11 +28,29 @@ from (
                 or events.quantity > cast(:largest_amount as double precision)
             ) as has_bad_quantity,
         events.unit_price < 0 or events.unit_price > cast(:largest_amount as numeric) as has_bad_price,
+        case
+            when events.event_type = 'purchase' and events.unit_price > 0 and events.unit_price < 'NaN'
+                then abs(ln(cast(events.unit_price as double precision)) - usual.price)
+                    > greatest(usual.price_distance, ln(cast(:price_factor as double precision)))
+        end as has_odd_price,
+        case
+            when events.event_type = 'purchase' and events.quantity > 0 and events.quantity < 'Infinity'
+                then abs(ln(events.quantity) - usual.quantity)
+                    > greatest(usual.quantity_distance, ln(cast(:quantity_factor as double precision)))
+        end as has_odd_quantity,
         events.event_type = 'purchase'
             and events.occurred_at < customers.created_at - interval '1 day' as is_before_customer
     from marketing.events
     left join marketing.customers on customers.customer_id = events.customer_id
     left join marketing.items on items.item_id = events.item_id
+    left join unnest(
+        cast(:categories as text[]),
+        cast(:prices as double precision[]),
+        cast(:price_distances as double precision[]),
+        cast(:quantities as double precision[]),
+        cast(:quantity_distances as double precision[])
+    ) as usual (category, price, price_distance, quantity, quantity_distance)
+        on usual.category = coalesce(items.category, '')
     where (
             events.occurred_at < cast(:day_end as timestamptz)
             and (
@@ -58,6 +73,8 @@ cross join lateral (
     ('missing_price', 'unit_price', flagged.lacks_price, 'is a purchase without a unit price', false),
     ('bad_quantity', 'quantity', flagged.has_bad_quantity, 'is a purchase of an impossible quantity', true),
     ('bad_price', 'unit_price', flagged.has_bad_price, 'has an impossible unit price', true),
+    ('price_outlier', 'unit_price', flagged.has_odd_price, 'has a unit price far from its category''s', true),
+    ('quantity_outlier', 'quantity', flagged.has_odd_quantity, 'has a quantity far from its category''s', true),
     (
         'before_customer',
         'occurred_at',
@@ -76,5 +93,7 @@ where broken.is_broken
         or flagged.lacks_price
         or flagged.has_bad_quantity
         or flagged.has_bad_price
+        or flagged.has_odd_price
+        or flagged.has_odd_quantity
         or flagged.is_before_customer
     )

@@ -1,10 +1,6 @@
 -- One row per row of the other tables and rule it breaks. All are reported only: customers and items are as they are
 -- now, and consents, sends and reactions may await a customer or a message that lands later.
-insert into marketing.quality_failures (
-    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
-)
 select
-    cast(:business_date as date),
     broken.table_name,
     broken.rule,
     broken.column_name,
@@ -12,7 +8,7 @@ select
     broken.file_id,
     broken.row_number,
     broken.reason,
-    false
+    false as is_set_aside
 from (
     select
         'customers' as table_name, 'bad_email' as rule, 'email' as column_name, customer_id as row_key, file_id,

@@ -1,18 +1,14 @@
 -- One row per judged return of an item that its customer has not bought before. Reported only: the purchase may land
 -- late. What is returned in the first 60 days of history may have been bought before them.
-insert into marketing.quality_failures (
-    business_date, table_name, rule, column_name, row_key, file_id, row_number, reason, is_set_aside
-)
 select
-    cast(:business_date as date),
-    'events',
-    'return_without_purchase',
-    'event_type',
-    events.event_id,
+    'events' as table_name,
+    'return_without_purchase' as rule,
+    'event_type' as column_name,
+    events.event_id as row_key,
     events.file_id,
     events.row_number,
-    'is a return of an item that its customer had not bought',
-    false
+    'is a return of an item that its customer had not bought' as reason,
+    false as is_set_aside
 from marketing.events
 where events.event_type = 'return'
     and events.occurred_at < cast(:day_end as timestamptz)

@@ -55,11 +55,20 @@ def upgrade() -> None:
     op.create_index(
         op.f("quality_failures_file_id_idx"), "quality_failures", ["file_id"], unique=False, schema="marketing"
     )
+    op.create_index(
+        "quality_failures_set_aside_idx",
+        "quality_failures",
+        ["row_key"],
+        unique=False,
+        schema="marketing",
+        postgresql_where=sa.text("is_set_aside"),
+    )
     op.execute(EXCLUDED_EVENTS)
 
 
 def downgrade() -> None:
     op.execute("drop view marketing.excluded_events")
+    op.drop_index("quality_failures_set_aside_idx", table_name="quality_failures", schema="marketing")
     op.drop_index(op.f("quality_failures_file_id_idx"), table_name="quality_failures", schema="marketing")
     op.drop_index(
         op.f("quality_failures_business_date_table_name_rule_idx"), table_name="quality_failures", schema="marketing"
