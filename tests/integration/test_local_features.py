@@ -36,6 +36,9 @@ def test_it_needs_a_date_once_and_counts_what_the_log_of_days_does_not_know(layo
     land(engine, event_rows=[first, event("ana", "purchase", "2026-01-31T12:00:00+00:00", "i2", 1, 5)])
     day = date(2026, 1, 31)
     build_features(engine, Settings(database_url=url), business_date=day)
+    indexes = text("select indexname, indexdef from pg_indexes where schemaname = 'marketing' order by indexname")
+    with engine.connect() as connection:
+        before = connection.execute(indexes).all()
     # Past landing, so that no night can know of it.
     with engine.begin() as connection:
         connection.execute(text("delete from marketing.events where event_id = :event_id"), first)
@@ -47,6 +50,9 @@ def test_it_needs_a_date_once_and_counts_what_the_log_of_days_does_not_know(layo
     assert "aggregate_interactions: 1 rows" in done.stdout
     assert "Features of 2026-01-31: 1 customers, 1 items, 1 interactions" in done.stdout
     assert set(interaction_rows(engine)) == {("ana", "i2")}
+
+    with engine.connect() as connection:
+        assert connection.execute(indexes).all() == before
 
     done = run(layout, "rebuild-features", "--date", "2026-01-30")
     assert done.returncode == 0, done.stderr
