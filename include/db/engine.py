@@ -37,6 +37,7 @@ def make_engine(settings: Settings, statement_timeout_seconds: int | None = None
         settings.database_url.get_secret_value(),
         pool_pre_ping=True,
         hide_parameters=True,
+        client_encoding="utf8",  # what is copied is UTF-8, whatever PGCLIENTENCODING says
         connect_args={"options": options, "application_name": "lamplighter", "cursor_factory": _DiscreetCursor},
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.schema import CreateSchema
 
 from include.db.engine import make_engine
@@ -29,7 +29,8 @@ def migrate(engine: Engine) -> None:
     """Run all missing migrations in one transaction; does nothing on a current database."""
     with engine.begin() as connection:
         lock(connection, LOCK_NAME)
-        connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
+        if not inspect(connection).has_schema(SCHEMA):  # its owner may not be allowed to create one
+            connection.execute(CreateSchema(SCHEMA))
         command.upgrade(alembic_config(connection), "head")
 
 

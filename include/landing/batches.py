@@ -15,6 +15,8 @@ import pyarrow.compute
 
 ROW_NUMBER = "row_number"
 BATCH_ROWS = 65_536
+BATCH_BYTES = 8 << 20
+"""Whichever comes first; several batches are in memory at once."""
 
 OpenStream = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens the file's bytes, decompressed, from the start; a reader may do so more than once."""
@@ -138,10 +140,11 @@ def separate_damaged(batch: Batch) -> Batch:
 
 def _holds_damage(column: pyarrow.StringArray) -> bool:
     """Whether any text may: looked for in all bytes at once, many times faster than text by text."""
-    data = column.buffers()[2]
-    if data is None:
+    _, offsets, data = column.buffers()
+    if data is None or not len(column):
         return False
-    bytes_ = numpy.frombuffer(data, numpy.uint8)
+    ends = numpy.frombuffer(offsets, numpy.int32)
+    bytes_ = numpy.frombuffer(data, numpy.uint8)[ends[column.offset] : ends[column.offset + len(column)]]
     return bool((bytes_ == 0).any() or (bytes_ == _FIRST_BYTE_OF_MARKS).any())
 
 

@@ -67,6 +67,10 @@ def find_landing_files(root: str, business_date: date, tables: Collection[str]) 
 
 def _as_landing_file(path: str, location: str, size_bytes: int, filesystem: Any) -> LandingFile | str:
     """The file, or the sentence that says why it is none."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return f"file {path!r} has a name that is not UTF-8; passed over"
     folders = path.split("/")[:-1]
     if not folders or folders[0] not in LANDING_TABLES:
         stranger = f"folder {folders[0]!r}" if folders else f"file {path!r}"

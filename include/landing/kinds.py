@@ -28,6 +28,8 @@ _INSTANT_SHAPES = [
     for zone in ("Z", "z", "+", "-", "+:", "-:")
 ]
 """What is left of an ISO 8601 instant with an offset when its digits are taken out."""
+_ALL_TIME = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+"""What Python can hold; an offset may lead beyond."""
 _DIGITS = "0123456789"
 _DATE = r"^\d{4}-\d\d-\d\d([T ]00:00(:00(\.0+)?)?)?$"
 _WHOLE_NUMBER = r"^[+-]?\d+(\.0+)?$"
@@ -65,7 +67,9 @@ def _written(pattern: str, text: Expression, type_: TypeEngine[Any]) -> Expressi
 def _valid_instant(text: Expression, type_: TypeEngine[Any]) -> Expression:
     # Shape and cast together are as strict as a regular expression, at a third of its time.
     shape = func.translate(text, _DIGITS, "")
-    return and_(text.like("____-__-__%"), shape.in_(_INSTANT_SHAPES), _castable(text, type_))
+    written = and_(text.like("____-__-__%"), shape.in_(_INSTANT_SHAPES), _castable(text, type_))
+    first, last = (cast(literal(end), type_) for end in _ALL_TIME)
+    return case((written, cast(text, type_).between(first, last)), else_=false())
 
 
 def _valid_number(text: Expression, type_: TypeEngine[Any]) -> Expression:

@@ -97,12 +97,17 @@ def load_landing_files(
     files = find_landing_files(settings.landing, business_date, chosen)
     loaded: dict[str, tuple[LandingFile, _Loaded]] = {}
     broken: dict[str, LandingFileError] = {}
+    gone: set[str] = set()
     known = _known_digests(engine)
     pending = files
     while pending:
         for file in pending:
             try:
-                digest = sha256_of(file)
+                digest = _digest(file)
+                if digest is None:
+                    logger.warning("Landing file %s is gone since it was listed; passed over", file.path)
+                    gone.add(file.path)
+                    continue
                 result = None if known.get(file.path) == digest else _load_if_changed(engine, file, digest)
             except LandingFileError as error:
                 broken[file.path] = error
@@ -111,7 +116,7 @@ def load_landing_files(
             if result is not None:
                 loaded[file.path] = (file, result)
         known = _known_digests(engine)
-        pending = [file for file in files if known.get(file.path) == RELEASED and file.path not in broken]
+        pending = [file for file in files if known.get(file.path) == RELEASED and file.path not in broken.keys() | gone]
     if broken:
         reasons = " | ".join(f"{path}: {error}" for path, error in broken.items())
         raise LandingFileError(
@@ -119,6 +124,15 @@ def load_landing_files(
             "Write the file again under the same name, or move it out of the landing folder."
         )
     return _summary(list(loaded.values()), len(files) - len(loaded))
+
+
+def _digest(file: LandingFile) -> str | None:
+    """None: the file is no longer there."""
+    with _clear_about_unreadable_files():
+        try:
+            return sha256_of(file)
+        except FileNotFoundError:
+            return None
 
 
 def _known_digests(engine: Engine) -> dict[str, str]:
@@ -152,7 +166,7 @@ def _load_if_changed(engine: Engine, file: LandingFile, digest: str) -> _Loaded 
             return None
         owned = None if known is None else note_owned_keys(connection, file, known.file_id)
         file_id = _register(connection, file, digest, None if known is None else known.file_id)
-        loaded = _load(connection, file, file_id)
+        loaded = _load(connection, file, file_id, is_new=known is None)
         # In the same transaction, so that a run which is killed here leaves the rest to the next.
         released = 0 if owned is None else release_overridden_files(connection, file, owned)
         connection.execute(
@@ -201,7 +215,7 @@ def _register(connection: Connection, file: LandingFile, digest: str, former_id:
     return file_id
 
 
-def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
+def _load(connection: Connection, file: LandingFile, file_id: int, *, is_new: bool) -> _Loaded:
     rules = RULES[file.table_name]
     set_work_memory(connection)
     with _clear_about_unreadable_files():
@@ -210,7 +224,7 @@ def _load(connection: Connection, file: LandingFile, file_id: int) -> _Loaded:
             return _Loaded(0, 0)
         check_columns(content, rules)
         staging = create_staging(connection, place_columns(content, rules), rules)
-        target = open_target(connection, file, rules.table)
+        target = open_target(connection, file, rules.table, is_new=is_new)
         rows, refused = _copy_rows(connection, file, file_id, rules, content, staging, target)
     refused += quarantine_refused(connection, file, file_id, rules, staging)
     add_staged(connection, file_id, rules, staging, target)

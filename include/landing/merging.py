@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -30,7 +31,7 @@ from include.landing.discovery import LandingFile
 from include.landing.kinds import Expression
 from include.landing.ownership import later_than
 from include.landing.rules import Rules, refusal
-from include.landing.staging import Staging
+from include.landing.staging import Staging, copy_csv
 from include.landing.target import Target, add_key, finish
 
 _PAIRS_PER_CALL = 40
@@ -39,14 +40,14 @@ _PAIRS_PER_CALL = 40
 
 def quarantine_unreadable(connection: Connection, file: LandingFile, file_id: int, rows: list[UnreadableRow]) -> int:
     """Rows that could not be read as text at all; returns their number."""
-    if rows:
-        connection.execute(
-            insert(quarantined_rows),
-            [
-                _identity(file, file_id) | {"row_number": row.row_number, "reason": row.reason, "row": row.row}
-                for row in rows
-            ],
-        )
+    identity = _identity(file, file_id)
+    columns = {
+        **{name: pyarrow.array([str(value)] * len(rows)) for name, value in identity.items()},
+        "row_number": pyarrow.array([row.row_number for row in rows], pyarrow.int64()),
+        "reason": pyarrow.array([row.reason for row in rows], pyarrow.string()),
+        "row": pyarrow.array([row.row for row in rows], pyarrow.string()),
+    }
+    copy_csv(connection, quarantined_rows, pyarrow.table(columns))
     return len(rows)
 
 
@@ -76,7 +77,10 @@ def add_staged(connection: Connection, file_id: int, rules: Rules, staging: Stag
 
 
 def note_repeated(connection: Connection, rules: Rules, staging: Staging, target: Target) -> int:
-    """Of rows of the target with the same key keep the last; note the others in ``refusals``; returns their number."""
+    """Of rows of the target with the same key keep the last; note the others in ``refusals``; returns their number.
+
+    The landing table itself, filled without its key, has it again afterwards: where it can be given, nothing repeats.
+    """
     if target.is_final and add_key(connection, rules.table):
         return 0
     rows = target.table

@@ -32,6 +32,10 @@ from include.landing.batches import (
 BLOCK_BYTES = 8 << 20
 """A single row must fit into a block."""
 _CHUNK_BYTES = 1 << 20
+ROWS_AT_ONCE = 16_384
+"""Of a batch: its columns stay in the processor's cache."""
+RAGGED_ROWS_THAT_REFUSE = 100_000
+"""Of a file that has not a single other row."""
 
 
 class _ValidUtf8(io.RawIOBase):
@@ -47,13 +51,16 @@ class _ValidUtf8(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        # No more than a chunk at a time: batches of this size stay in the processor's cache.
-        while not self._ready and not self._ended:
-            self._read_chunk()
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
+        # Filled, since arrow takes what it gets for a whole block, and a row must fit into one.
+        filled = 0
+        while filled < len(buffer) and (self._ready or not self._ended):
+            if not self._ready:
+                self._read_chunk()
+            count = min(len(buffer) - filled, len(self._ready))
+            buffer[filled : filled + count] = self._ready[:count]
+            self._ready = self._ready[count:]
+            filled += count
+        return filled
 
     def _read_chunk(self) -> None:
         chunk = self._stream.read(_CHUNK_BYTES)
@@ -70,25 +77,34 @@ class _RaggedRows:
     """Rows with another number of fields than the header, collected while arrow parses."""
 
     def __init__(self) -> None:
-        self.rows: list[UnreadableRow] = []
-        self._reported = 0
+        self.numbers: list[int] = []
+        """Of those that arrow has skipped and no batch has accounted for."""
+        self.last: UnreadableRow | None = None
+        self.any_good = False
+        self.hopeless: str | None = None
+        """What is wrong with every row of the file so far, when there are too many to go on."""
+        self._new: list[UnreadableRow] = []
 
     def __call__(self, row: pyarrow.csv.InvalidRow) -> str:
         number = row.number - 1  # arrow counts the header as row 1
         if UNDECODABLE in row.text or NUL in row.text:
-            self.rows.append(unreadable_text(number, row.text))
+            self.last = unreadable_text(number, row.text)
         else:
             reason = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
-            self.rows.append(UnreadableRow(number, reason, storable(row.text)))
+            self.last = UnreadableRow(number, reason, storable(row.text))
+        self.numbers.append(number)
+        self._new.append(self.last)
+        if len(self.numbers) >= RAGGED_ROWS_THAT_REFUSE and not self.any_good:
+            self.hopeless = f"row {number} {self.last.reason}, and so it is with each of the rows before it"
+            return "error"
         return "skip"
 
-    def numbers(self) -> list[int]:
-        return [row.row_number for row in self.rows]
-
     def take_new(self) -> list[UnreadableRow]:
-        new = self.rows[self._reported :]
-        self._reported = len(self.rows)
+        new, self._new = self._new, []
         return new
+
+    def forget_before(self, number: int) -> None:
+        self.numbers = [later for later in self.numbers if later >= number]
 
 
 def read_csv(open_stream: OpenStream) -> Content:
@@ -153,18 +169,38 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
     next_number = 1
     last_value: str | None = None
     columns = [name.strip() for name in names]
-    with open_stream() as stream, _clear_about_long_rows():
-        for record_batch in _open(stream, names, ragged):
-            rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
-            numbers = _numbers(next_number, rows.num_rows, ragged.numbers())
-            if rows.num_rows:
-                next_number = int(numbers[-1]) + 1
-                last_value = rows.column(rows.num_columns - 1)[-1].as_py()
-            yield Batch(numbered(rows, pyarrow.array(numbers)), ragged.take_new())
+    with open_stream() as stream, _clear_about_long_rows(), _clear_about_ragged_files(ragged):
+        for block in _open(stream, names, ragged):
+            for record_batch in _pieces(block):
+                rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
+                numbers = _numbers(next_number, rows.num_rows, ragged.numbers)
+                if rows.num_rows:
+                    ragged.any_good = True
+                    next_number = int(numbers[-1]) + 1
+                    last_value = rows.column(rows.num_columns - 1)[-1].as_py()
+                    ragged.forget_before(next_number)
+                yield Batch(numbered(rows, pyarrow.array(numbers)), ragged.take_new())
     rest = ragged.take_new()
     if rest:
         yield Batch(pyarrow.table({ROW_NUMBER: pyarrow.array([], pyarrow.int64())}), rest)
-    _refuse_open_quote(open_stream, next_number, last_value, ragged.rows)
+    _refuse_open_quote(open_stream, next_number, last_value, ragged.last)
+
+
+def _pieces(block: pyarrow.RecordBatch) -> Iterator[pyarrow.RecordBatch]:
+    """Also of a block without rows, since arrow may have skipped some on the way to it."""
+    for start in range(0, max(block.num_rows, 1), ROWS_AT_ONCE):
+        yield block.slice(start, ROWS_AT_ONCE)
+
+
+@contextmanager
+def _clear_about_ragged_files(ragged: _RaggedRows) -> Iterator[None]:
+    try:
+        yield
+    except pyarrow.ArrowInvalid:
+        if ragged.hopeless is None:
+            raise
+        # Arrow's own message quotes the row.
+        raise LandingFileError(f"{ragged.hopeless}: write as many fields as the header names") from None
 
 
 def _numbers(start: int, count: int, skipped: list[int]) -> numpy.ndarray:
@@ -175,12 +211,12 @@ def _numbers(start: int, count: int, skipped: list[int]) -> numpy.ndarray:
 
 
 def _refuse_open_quote(
-    open_stream: OpenStream, next_number: int, last_value: str | None, ragged: list[UnreadableRow]
+    open_stream: OpenStream, next_number: int, last_value: str | None, ragged: UnreadableRow | None
 ) -> None:
     """A quote that never closes swallows every later row into one value; arrow takes that silently."""
     number, text = next_number - 1, last_value or ""
-    if ragged and ragged[-1].row_number > number:
-        number, text = ragged[-1].row_number, ragged[-1].row
+    if ragged is not None and ragged.row_number > number:
+        number, text = ragged.row_number, ragged.row
     if "\n" not in text and "\r" not in text:
         return
     ending = b""

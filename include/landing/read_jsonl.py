@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import pyarrow
 
 from include.landing.batches import (
+    BATCH_BYTES,
     BATCH_ROWS,
     MARK_ERRORS,
     ROW_NUMBER,
@@ -39,6 +40,7 @@ def _batches(open_stream: OpenStream, known_columns: tuple[str, ...], object_col
     names = (*known_columns, object_column)
     rows: list[tuple[int | str | None, ...]] = []
     unreadable: list[UnreadableRow] = []
+    size = 0
     with open_stream() as stream:
         for number, line in enumerate(_lines(stream), start=1):
             row = _read(number, line, known_columns, object_column)
@@ -46,9 +48,10 @@ def _batches(open_stream: OpenStream, known_columns: tuple[str, ...], object_col
                 unreadable.append(row)
             else:
                 rows.append((number, *row))
-            if len(rows) + len(unreadable) >= BATCH_ROWS:
+            size += len(line)
+            if len(rows) + len(unreadable) >= BATCH_ROWS or size >= BATCH_BYTES:
                 yield _batch(rows, unreadable, names)
-                rows, unreadable = [], []
+                rows, unreadable, size = [], [], 0
     yield _batch(rows, unreadable, names)
 
 

@@ -11,7 +11,29 @@ import pyarrow.compute
 import pyarrow.parquet
 from pyarrow import types
 
-from include.landing.batches import BATCH_ROWS, MARK_ERRORS, Batch, Content, OpenStream, check_names, numbered
+from include.landing.batches import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    MARK_ERRORS,
+    Batch,
+    Content,
+    LandingFileError,
+    OpenStream,
+    check_names,
+    numbered,
+)
+
+_PROBED_ROWS = 256
+_FEWEST_ROWS = 64
+_TEXT_TYPES = (
+    types.is_binary,
+    types.is_large_binary,
+    types.is_binary_view,
+    types.is_fixed_size_binary,
+    types.is_string,
+    types.is_large_string,
+    types.is_string_view,
+)
 
 
 def read_parquet(open_stream: OpenStream) -> Content:
@@ -26,13 +48,35 @@ def read_parquet(open_stream: OpenStream) -> Content:
 
 def _batches(open_stream: OpenStream) -> Iterator[Batch]:
     start = 1
+    rows_at_once = _rows_at_once(open_stream)
     with open_stream() as stream:
-        for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=BATCH_ROWS):
-            columns = [_as_text(column) for column in batch.columns]
-            rows = pyarrow.table(columns, names=batch.schema.names)
+        for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=rows_at_once):
+            rows = _as_texts(batch)
             numbers = pyarrow.array(range(start, start + batch.num_rows), pyarrow.int64())
             start += batch.num_rows
             yield Batch(numbered(rows, numbers))
+
+
+def _rows_at_once(open_stream: OpenStream) -> int:
+    """Told from the first rows as texts: the file itself counts packed bytes, and each value of a dictionary once."""
+    with open_stream() as stream:
+        first = next(pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=_PROBED_ROWS), None)
+    if first is None or not first.num_rows:
+        return BATCH_ROWS
+    bytes_per_row = max(1, _as_texts(first).nbytes // first.num_rows)
+    return max(_FEWEST_ROWS, min(BATCH_ROWS, BATCH_BYTES // bytes_per_row))
+
+
+def _as_texts(batch: pyarrow.RecordBatch) -> pyarrow.Table:
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            columns.append(_as_text(column))
+        except (TypeError, ValueError, OverflowError) as error:
+            # Arrow's own errors are ValueErrors, too; these and Python's may quote values.
+            what = f"column {name} holds {column.type} values that cannot be read as text or JSON"
+            raise LandingFileError(f"{what}: write them as strings") from error
+    return pyarrow.table(columns, names=batch.schema.names)
 
 
 def _is_nested(type_: pyarrow.DataType) -> bool:
@@ -45,6 +89,8 @@ def _is_json(type_: pyarrow.DataType) -> bool:
 
 def _as_text(column: pyarrow.Array) -> pyarrow.Array:
     type_ = column.type
+    if isinstance(type_, pyarrow.UuidType):
+        return pyarrow.array([None if value is None else str(value) for value in column.to_pylist()], "string")
     if types.is_dictionary(type_):
         return _as_text(column.cast(type_.value_type))
     if _is_nested(type_):
@@ -52,7 +98,7 @@ def _as_text(column: pyarrow.Array) -> pyarrow.Array:
     if types.is_timestamp(type_) and type_.tz is not None:
         # Nanoseconds are cut to Postgres' microseconds; from coarser units the cast is checked for overflow.
         column = column.cast(pyarrow.timestamp("us", "UTC"), safe=type_.unit != "ns")
-    if types.is_binary(type_) or types.is_large_binary(type_) or types.is_string(type_) or types.is_large_string(type_):
+    if any(is_text(type_) for is_text in _TEXT_TYPES):
         return _without_empty(_valid_utf8(column))
     return column.cast(pyarrow.string())
 

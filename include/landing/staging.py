@@ -90,14 +90,19 @@ def create_staging(connection: Connection, places: Places, rules: Rules) -> Stag
 
 def copy_texts(connection: Connection, staging: Staging, rows: pyarrow.Table) -> None:
     """Append rows of text to the staging table."""
+    places = {name: column for column, name, _ in staging.places.extras}
+    copy_csv(connection, staging.table, rows.rename_columns([places.get(name, name) for name in rows.column_names]))
+
+
+def copy_csv(connection: Connection, table: Table, rows: pyarrow.Table) -> None:
+    """Append rows, their columns named as the table's, to ``table``."""
     if not rows.num_rows:
         return
-    places = {name: column for column, name, _ in staging.places.extras}
     text = io.BytesIO()
     # "all_valid" quotes every value but null, so that a value which looks like COPY's end marker or null is none.
     pyarrow.csv.write_csv(rows, text, pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid"))
     text.seek(0)
-    _copy(connection, staging.table, [places.get(name, name) for name in rows.column_names], "csv", text, rows.num_rows)
+    _copy(connection, table, rows.column_names, "csv", text, rows.num_rows)
 
 
 def copy_binary(connection: Connection, table: Table, columns: list[str], parts: tuple[bytes, ...], count: int) -> None:

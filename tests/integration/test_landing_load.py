@@ -17,6 +17,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from include.landing import LandingFileError, load_landing_files
+from include.landing import load as load_module
 from include.settings import Settings
 
 DAY = date(2017, 11, 30)
@@ -243,16 +244,8 @@ def test_a_broken_file_stops_the_run_after_all_others_are_loaded(
     assert fetch(engine, "select file from marketing.landing_files") == [("events/2017-11-30/z.csv",)]
 
 
-@pytest.mark.parametrize(
-    "statement", ["INSERT INTO marketing.events", "CREATE INDEX", "UPDATE marketing.landing_files"]
-)
-def test_a_killed_load_leaves_the_former_rows_and_can_be_repeated(
-    database_url: str, engine: Engine, settings: Settings, statement: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
-    path = drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1"), "bad,row"))
-    load_landing_files(engine, settings, business_date=DAY)
-    path.write_text(csv(purchase("e2")))
+def killed_at(database_url: str, engine: Engine, statement: str) -> Engine:
+    """An engine whose session is ended as it comes to such a statement."""
 
     def kill(connection: Any, cursor: Any, sql: str, *_: Any) -> None:
         if sql.lstrip().startswith(statement):
@@ -262,6 +255,18 @@ def test_a_killed_load_leaves_the_former_rows_and_can_be_repeated(
 
     dying = create_engine(database_url)
     event.listen(dying, "before_cursor_execute", kill)
+    return dying
+
+
+@pytest.mark.parametrize("statement", ["INSERT INTO marketing.events", "UPDATE marketing.landing_files"])
+def test_a_killed_load_leaves_the_former_rows_and_can_be_repeated(
+    database_url: str, engine: Engine, settings: Settings, statement: str
+) -> None:
+    path = drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1"), "bad,row"))
+    load_landing_files(engine, settings, business_date=DAY)
+    path.write_text(csv(purchase("e2")))
+
+    dying = killed_at(database_url, engine, statement)
     with pytest.raises(OperationalError):
         load_landing_files(dying, settings, business_date=DAY)
     dying.dispose()
@@ -269,6 +274,106 @@ def test_a_killed_load_leaves_the_former_rows_and_can_be_repeated(
     assert fetch(engine, "select rows_accepted, rows_quarantined from marketing.landing_files") == [(1, 1)]
     assert load_landing_files(engine, settings, business_date=DAY).rows_accepted == 1
     assert set(prices(engine)) == {"e2"}
+
+
+@pytest.mark.parametrize("statement", ["truncate", "ALTER TABLE marketing.events ADD", "CREATE INDEX", "analyze"])
+def test_a_killed_first_load_leaves_an_empty_table_and_can_be_repeated(
+    database_url: str, engine: Engine, settings: Settings, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
+    drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1"), "bad,row", purchase("e1")))
+    dying = killed_at(database_url, engine, statement)
+    with pytest.raises(OperationalError):
+        load_landing_files(dying, settings, business_date=DAY)
+    dying.dispose()
+    assert prices(engine) == {}
+    assert load_landing_files(engine, settings, business_date=DAY).rows_accepted == 1
+    assert set(prices(engine)) == {"e1"}
+
+
+@pytest.mark.parametrize(
+    "needing",
+    [
+        "create view public.by_event as select event_id, event_type from marketing.events group by event_id",
+        'create table public.notes (event_id text collate "C" references marketing.events)',
+        "create publication everything for all tables",
+    ],
+)
+def test_a_table_that_others_need_as_it_is_is_filled_row_by_row(
+    load: Callable[..., Any], engine: Engine, settings: Settings, needing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
+    with engine.begin() as connection:
+        connection.execute(text(needing))
+    drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1"), "bad,row", purchase("e1", price="2.50")))
+    summary = load()
+    assert (summary.rows_accepted, summary.rows_quarantined) == (1, 2)
+    assert prices(engine) == {"e1": Decimal("2.5000")}
+
+
+def test_a_row_that_another_session_commits_during_a_first_load_stays(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
+    drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1")))
+    other = engine.connect()
+    other.execute(
+        text(
+            "insert into marketing.events (event_id, event_type, customer_id, occurred_at, file_id, row_number)"
+            " values ('theirs', 'view', 'c', '2017-11-30Z', 0, 0)"
+        )
+    )
+    loading = threading.Thread(target=load_landing_files, args=(engine, settings), kwargs={"business_date": DAY})
+    loading.start()
+    loading.join(0.3)
+    other.commit()
+    other.close()
+    loading.join()
+    assert set(prices(engine)) == {"e1", "theirs"}
+
+
+def test_a_first_load_does_not_wait_for_a_reader_who_stays(
+    load: Callable[..., Any], engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
+    drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1")))
+    with engine.connect() as reader:
+        reader.execute(text("select count(*) from marketing.events"))
+        assert load().rows_accepted == 1
+
+
+def test_a_reader_of_an_older_snapshot_loses_no_row_to_a_corrected_file(
+    load: Callable[..., Any], engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1")))
+    load()
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
+    count = text("select count(*) from marketing.events")
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as reader:
+        reader.execute(text("select 1 from marketing.landing_files"))
+        path.write_text(csv(purchase("e2"), purchase("e3")))
+        load()
+        assert reader.execute(count).scalar_one() == 1
+    with engine.connect() as later:
+        assert later.execute(count).scalar_one() == 2
+
+
+def test_a_file_that_is_gone_since_it_was_listed_is_passed_over(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed = load_module.find_landing_files
+    path = drop(settings, "events/2017-11-29/a.csv", csv(purchase("e1")))
+    drop(settings, "events/2017-11-30/a.csv", csv(purchase("e2")))
+
+    def find(*arguments: Any) -> Any:
+        found = listed(*arguments)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(load_module, "find_landing_files", find)
+    assert load_landing_files(engine, settings, business_date=DAY).files_loaded == 1
+    assert set(prices(engine)) == {"e2"}
+    assert "events/2017-11-29/a.csv is gone" in caplog.text
 
 
 def test_indexes_and_key_are_there_after_a_large_first_load(
