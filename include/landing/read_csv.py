@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -115,7 +115,7 @@ def read_csv(open_stream: OpenStream) -> Content:
     """
     refuse_foreign_encoding(open_stream)
     with open_stream() as stream, _clear_about_long_rows():
-        header = _open(stream, names=None, ragged=_RaggedRows())
+        header = _open(stream, names=None, ragged=_skipped)
         names = [] if header is None else header.schema.names
     if header is None:
         _refuse_open_header(open_stream)
@@ -142,7 +142,11 @@ def _clear_about_long_rows() -> Iterator[None]:
         ) from error
 
 
-def _open(stream: BinaryIO, names: list[str] | None, ragged: _RaggedRows) -> Any:
+def _skipped(_: pyarrow.csv.InvalidRow) -> str:
+    return "skip"
+
+
+def _open(stream: BinaryIO, names: list[str] | None, ragged: Callable[[pyarrow.csv.InvalidRow], str]) -> Any:
     try:
         return pyarrow.csv.open_csv(
             pyarrow.PythonFile(_ValidUtf8(stream), mode="r"),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pyarrow
 import pyarrow.parquet
@@ -17,6 +18,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from include.landing import LandingFileError, load_landing_files
+from include.landing.batches import BATCH_BYTES
+from include.landing.read_jsonl import read_jsonl
+from include.landing.read_parquet import read_parquet
 from include.settings import Settings
 
 DAY = date(2017, 11, 30)
@@ -147,6 +151,20 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("dates", "a.parquet", parquet(occurred_at=[DAY]), Rows(0, 1, "is not an instant")),
     ("nested", "a.parquet", parquet(a=[{"x": [1, None]}], b=[[float("nan")]]), Rows(1)),
     ("large_string", "a.parquet", parquet(query=pyarrow.array(["a"], pyarrow.large_string())), Rows(1)),
+    ("uuid", "a.parquet", parquet(event_id=pyarrow.array([UUID(int=1).bytes], pyarrow.uuid())), Rows(1)),
+    (
+        "bytes for an id",
+        "a.parquet",
+        parquet(event_id=pyarrow.array([b"\xff\xfe"], pyarrow.binary(2))),
+        Rows(0, 1, "UTF-8"),
+    ),
+    ("empty view", "a.parquet", parquet(event_id=pyarrow.array([""], pyarrow.string_view())), Rows(0, 1, "is missing")),
+    (
+        "unsayable map",
+        "a.parquet",
+        parquet(x=pyarrow.array([[(date(2017, 1, 1), 1)]], pyarrow.map_(pyarrow.date32(), pyarrow.int64()))),
+        Refused("column x holds map<"),
+    ),
     ("null-typed", "a.parquet", parquet(query=pyarrow.nulls(2)), Rows(2)),
     ("null-typed id", "a.parquet", parquet(event_id=pyarrow.nulls(1)), Rows(0, 1, "event_id is missing")),
     ("NaN price", "a.parquet", parquet(unit_price=[float("nan"), float("inf"), 1.0]), Rows(1, 2, "is not an amount")),
@@ -162,6 +180,8 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("jsonl, NUL inside", "a.jsonl", json_line(r', "x": {"y": "\u0000"}'), Rows(0, 1, "properties")),
     ("year 1", "a.csv", csv(line("e1", at="0001-01-01T00:00:00Z")), Rows(1)),
     ("year 9999", "a.csv", csv(line("e1", at="9999-12-31T23:59:59Z")), Rows(1)),
+    ("before year 1", "a.csv", csv(line("e1", at="0001-01-01T00:00:00+14:00")), Rows(0, 1, "is not an instant")),
+    ("after year 9999", "a.csv", csv(line("e1", at="9999-12-31T23:59:59-14:00")), Rows(0, 1, "is not an instant")),
     ("infinity", "a.csv", csv(line("e1", at="infinity"), line("e2", at="-infinity")), Rows(0, 2, "is not an instant")),
     ("no offset", "a.csv", csv(line("e1", at="2017-11-30T18:05:00")), Rows(0, 1, "an instant with an offset")),
     ("mixed offsets", "a.csv", csv(line("e1"), line("e2", at="2017-11-30 23:05+0530")), Rows(2)),
@@ -290,3 +310,29 @@ def test_a_schema_that_changed_overnight(engine: Engine, settings: Settings) -> 
         ("e1", "lamp", {}),
         ("e2", None, {"shelf": "top"}),
     ]
+
+
+def test_a_file_with_nothing_but_ragged_rows_is_refused_as_a_whole(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.landing.read_csv.RAGGED_ROWS_THAT_REFUSE", 1_000)
+    write(settings, "a.csv", csv(*(line(f"e{row}") + "," for row in range(2_000))))
+    with pytest.raises(LandingFileError, match="row 1000 has 6 fields where the header has 5, and so it is with each"):
+        load_landing_files(engine, settings, business_date=DAY)
+    write(settings, "a.csv", csv(line("good"), *(line(f"e{row}") + "," for row in range(2_000))))
+    summary = load_landing_files(engine, settings, business_date=DAY)
+    assert (summary.rows_accepted, summary.rows_quarantined) == (1, 2_000)
+
+
+def test_wide_rows_come_in_small_batches() -> None:
+    wide = "x" * 3_000
+    content = parquet(query=pyarrow.array([wide] * 20_000).dictionary_encode())
+    rows = [batch.rows.num_rows for batch in read_parquet(lambda: cast(Any, io.BytesIO(content))).batches]
+    assert sum(rows) == 20_000
+    assert max(rows) * 3_000 < 2 * BATCH_BYTES
+    lines = (json_line(f', "x": "{wide}"') * 20_000).encode()
+    sizes = [
+        batch.rows.num_rows for batch in read_jsonl(lambda: cast(Any, io.BytesIO(lines)), ("event_id",), "p").batches
+    ]
+    assert sum(sizes) == 20_000
+    assert max(sizes) * 3_000 < 2 * BATCH_BYTES
