@@ -80,7 +80,7 @@ class _RaggedRows:
         self.numbers: list[int] = []
         """Of those that arrow has skipped and no batch has accounted for."""
         self.last: UnreadableRow | None = None
-        self.any_good = False
+        self.count = 0
         self.hopeless: str | None = None
         """What is wrong with every row of the file so far, when there are too many to go on."""
         self._new: list[UnreadableRow] = []
@@ -92,9 +92,10 @@ class _RaggedRows:
         else:
             reason = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
             self.last = UnreadableRow(number, reason, storable(row.text))
+        self.count += 1
         self.numbers.append(number)
         self._new.append(self.last)
-        if len(self.numbers) >= RAGGED_ROWS_THAT_REFUSE and not self.any_good:
+        if self.count == number >= RAGGED_ROWS_THAT_REFUSE:
             self.hopeless = f"row {number} {self.last.reason}, and so it is with each of the rows before it"
             return "error"
         return "skip"
@@ -179,7 +180,6 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
                 rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
                 numbers = _numbers(next_number, rows.num_rows, ragged.numbers)
                 if rows.num_rows:
-                    ragged.any_good = True
                     next_number = int(numbers[-1]) + 1
                     last_value = rows.column(rows.num_columns - 1)[-1].as_py()
                     ragged.forget_before(next_number)
