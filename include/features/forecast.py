@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 MINIMUM_BUYERS = 100
 MINIMUM_RETURNED = 30
 """Fewer buyers, or fewer who came back on a second day, say too little about the rest."""
-DRAWN_BUYERS = 50_000
-"""Four and three parameters are as well known from so many as from all."""
+DRAWN_BUYERS = 10_000
+"""Four and three parameters are as well known from so many: of invented customers drawn again and again, what was
+expected of all together moved by 1%, a customer's probability by 0.03 at most."""
 
 HISTORY = ["orders", "days_since_first", "recency"]
 

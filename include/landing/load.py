@@ -14,7 +14,9 @@ import pyarrow
 import pyarrow.compute
 from isal import igzip
 from isal.igzip_lib import IsalError
+from psycopg2.errors import ProgramLimitExceeded
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from include.db.locks import lock
 from include.db.tables import LANDING_TABLES, landing_files, quarantined_rows
@@ -166,7 +168,8 @@ def _load_if_changed(engine: Engine, file: LandingFile, digest: str) -> _Loaded 
             return None
         owned = None if known is None else note_owned_keys(connection, file, known.file_id)
         file_id = _register(connection, file, digest, None if known is None else known.file_id)
-        loaded = _load(connection, file, file_id, is_new=known is None)
+        with _clear_about_wide_rows():
+            loaded = _load(connection, file, file_id, is_new=known is None)
         # In the same transaction, so that a run which is killed here leaves the rest to the next.
         released = 0 if owned is None else release_overridden_files(connection, file, owned)
         connection.execute(
@@ -239,6 +242,17 @@ def _load(connection: Connection, file: LandingFile, file_id: int, *, is_new: bo
     else:
         note_rows_of(connection, rules, file_id, owner=file_id)
     return _Loaded(rows - refused - repeated, refused + repeated)
+
+
+@contextmanager
+def _clear_about_wide_rows() -> Iterator[None]:
+    """A staged row has a column of text for each of the file's; in a table a row must fit into a page."""
+    try:
+        yield
+    except (ProgramLimitExceeded, DBAPIError) as error:
+        if not isinstance(error, ProgramLimitExceeded) and not isinstance(error.orig, ProgramLimitExceeded):
+            raise
+        raise LandingFileError("has more, or wider, columns than a row of a table can hold: leave out some") from None
 
 
 @contextmanager

@@ -115,6 +115,17 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ),
     ("ragged", "a.csv", csv("e1,view", line("e2"), line("e3") + ",,"), Rows(1, 2, "fields where the header has 5")),
     ("1 MB field", "a.csv", csv(line("e1", LONG), line("e2")), Rows(2)),
+    (
+        "row above a page",
+        "a.csv",
+        HEADER
+        + ","
+        + ",".join(f"k{n}" for n in range(900))
+        + "\n"
+        + line("e1", at=AT[:16] + AT[19:])
+        + ",9999999999" * 900,
+        Refused("leave out some"),
+    ),
     ("row above a block", "a.csv", csv(line("e1", LONG * 17), line("e2")), Refused("a row longer than 8 MiB")),
     (
         "wrong header",
