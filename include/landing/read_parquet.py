@@ -43,14 +43,16 @@ def read_parquet(open_stream: OpenStream) -> Content:
     with open_stream() as stream:
         schema = pyarrow.parquet.ParquetFile(stream).schema_arrow
     json_columns = frozenset(field.name for field in schema if _is_json(field.type))
-    return Content(check_names(tuple(schema.names)), json_columns, _batches(open_stream))
+    return Content(check_names(tuple(schema.names)), json_columns, _batches(open_stream, schema.names))
 
 
-def _batches(open_stream: OpenStream) -> Iterator[Batch]:
+def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
     start = 1
     rows_at_once = _rows_at_once(open_stream)
     with open_stream() as stream:
         for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=rows_at_once):
+            if batch.schema.names != names:
+                raise LandingFileError("is damaged: its rows have other columns than its schema names")
             rows = _as_texts(batch)
             numbers = pyarrow.array(range(start, start + batch.num_rows), pyarrow.int64())
             start += batch.num_rows

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
@@ -196,3 +198,28 @@ def test_truncated_gzip_is_an_error() -> None:
     data = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-20]
     with pytest.raises(EOFError):
         collect(read_csv(lambda: gzip.GzipFile(fileobj=io.BytesIO(data))))  # type: ignore[arg-type,return-value]  # a GzipFile reads as a BinaryIO
+
+
+EMPTY_GROUP = (
+    "eNrlVj1v20YYvjtTNOsagRzoCBLQoCEmVMSJLDVOnMJAcZIt2Y5cSEb8ES0BTbGyEn2FkkUHyOChQ4CmQIdORcaOHjsWRYaOGTr0B3To2B/Qsf"
+    "ceSYkS2SFAO5WQeOT7Pu/zfjy6g2rsME8lukyTVUoouomQnCIIITtPEb1J1TXuTFKZyun7JEvsvMa/Kysc8FEGYAsYE8QhWbpW5QvEp6oSd4zb"
+    "tqvwdfD1N2+/N4d2hA1lJcBoyuDCsc45IsQqYbxAOFSj6YB1eQ0cVl7cCzFsxCpoxMrHsGTorYAluYX8C/vrPJOmBB5NCbAqysZYYzIt0RvBFB"
+    "NJiDA5PU8/M0RsatgUwcktEYwWYJAIk0UkcKmAQ0l7mf76PFpl4Jk+qSQbY43RSmTQxPRne5C4V7/eQJo8tM7trklvILq8SjTFHtu90dN2cxVV"
+    "oSRhXPKMo5cDO2z+2Lroj7pD2wng/zcdF1Foyv+9jkGGYM/94z6L0/vWv6L3cNTvTvXmdgnsfcu6cBy7+dQcraaqb1bSa6KTDaJJI7M15IXLVV"
+    "BxQ9KkTns4osQjXLQ7dpdn8slSS9yWGDhty/b80vN2L8ikSnpaf2WgNF3WN5Cc1KelU6JK6qV6hY17hjJ7dukwHQT5EB8SQVucRtYNAlMJc4U6"
+    "Fmw/YPUaG79i4zWOP76ixBoQI2mOODwzwfwVVt9g409i/Ehmt0CUUZlhlALG0LQF43us/oaNK8l4t/BhWyGS8ZPZDtYh36aQUMgWyCWyXmH1NT"
+    "Z+ThjfJcI7JNoF0Q0J6WVEUDD0Jb8TT2rB9hNWf8HGe9l4+4EbJbaHiLzihxQa/7eK8ftidL9Ei09OJFCvFVUyFPUPZXIOnXzm7SXtXSIHl9sq"
+    "McbqzLseMeayYouVGWuxUkvYikXGduChXwO8gO7CzQFzxeVutgkMD8G470JIHx7LIppDGNtj7AkruuwA3svTfMXiYd0DMQEKleJbK6PBWdezlX"
+    "xI0V+3hbUFK3+3wO9fO6LyQe1BLnd7+3Yutwm2bdFE0RWACZQdCaPV7Txr1KHUFvRf8Z0lVtzO+fEH5fl4UXp98t6slHuW6wXCaGtiXoA7EqBK"
+    "bH+d9cbJujd8wBceB/keCdJSfa7eIUSOnxS+yFu9/U6j/PC8KfoXuu1B/cyfpjfVA8AfH+8csBdz9ezO1VMCX4Xzfno4Pjs5fnla6Dxn+8+glS"
+    "O4eXoJqDWpf/K7Yaxx2uic9Q6/bO52XD5Ldgn5LoXeU/29ZkL6+yLO8u2F+cyTejCvnXC9SMsMTOfFhT26Yw0Gd0zH6buZse0M2/1epnD/7vrd"
+    "vP6KH8PRDzqVEarxf5Z/A3MOtp8="
+)
+"""A damaged file, zlib and base64: its schema has a group without fields, which arrow names and then leaves out."""
+
+
+def test_a_parquet_file_whose_rows_lack_a_column_of_its_schema_is_damaged() -> None:
+    content = read_parquet(opener(zlib.decompress(base64.b64decode(EMPTY_GROUP))))
+    assert "price" in content.columns
+    with pytest.raises(LandingFileError, match="is damaged"):
+        list(content.batches)
