@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -81,7 +81,7 @@ class Content:
     columns: tuple[str, ...]
     json_columns: frozenset[str]
     """Those whose text is JSON, to be stored as such where they have no column of their own."""
-    batches: Iterator[Batch]
+    batches: Generator[Batch]
 
 
 def refuse_foreign_encoding(open_stream: OpenStream) -> None:

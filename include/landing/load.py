@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, BinaryIO, cast
@@ -40,7 +40,7 @@ from include.landing.read_parquet import read_parquet
 from include.landing.rules import RULES, Rules
 from include.landing.staging import Staging, check_columns, copy_binary, copy_texts, create_staging, place_columns
 from include.landing.target import Target, open_target
-from include.landing.typed import Splitter
+from include.landing.typed import SplitBatch, Splitter
 from include.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -275,8 +275,7 @@ def _copy_rows(
     """Copy certain rows to the target, the others to the staging table; how many rows, and how many unreadable ones."""
     splitter = Splitter(rules, staging.places, file_id)
     rows = unreadable = 0
-    split = (splitter.split(separate_damaged(batch)) for batch in content.batches)
-    with running_ahead(split, BATCHES_AHEAD) as batches:
+    with running_ahead(_split(content, splitter), BATCHES_AHEAD) as batches:
         for batch in batches:
             if batch.certain_rows:
                 copy_binary(connection, target.table, splitter.columns, batch.binary, batch.certain_rows)
@@ -286,6 +285,13 @@ def _copy_rows(
             if rows // ROWS_PER_PROGRESS_LINE > before // ROWS_PER_PROGRESS_LINE:
                 logger.info("Landing file %s: %s rows read so far", file.path, f"{rows:,}")
     return rows, unreadable
+
+
+def _split(content: Content, splitter: Splitter) -> Generator[SplitBatch]:
+    # Closed with this: a reader of arrow's that is left open when the process ends makes it abort.
+    with closing(content.batches) as batches:
+        for batch in batches:
+            yield splitter.split(separate_damaged(batch))
 
 
 def _stage_refused(connection: Connection, file: LandingFile, rules: Rules, staging: Staging) -> None:

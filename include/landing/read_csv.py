@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -167,7 +167,7 @@ def _open(stream: BinaryIO, names: list[str] | None, ragged: Callable[[pyarrow.c
         raise
 
 
-def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
+def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
     if not names:
         return
     ragged = _RaggedRows()

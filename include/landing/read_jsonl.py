@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NoReturn
 
 import pyarrow
@@ -36,7 +36,7 @@ def read_jsonl(open_stream: OpenStream, known_columns: tuple[str, ...], object_c
     return Content(columns, frozenset(), _batches(open_stream, known_columns, object_column))
 
 
-def _batches(open_stream: OpenStream, known_columns: tuple[str, ...], object_column: str) -> Iterator[Batch]:
+def _batches(open_stream: OpenStream, known_columns: tuple[str, ...], object_column: str) -> Generator[Batch]:
     names = (*known_columns, object_column)
     rows: list[tuple[int | str | None, ...]] = []
     unreadable: list[UnreadableRow] = []

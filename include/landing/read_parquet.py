@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pyarrow
@@ -46,7 +46,7 @@ def read_parquet(open_stream: OpenStream) -> Content:
     return Content(check_names(tuple(schema.names)), json_columns, _batches(open_stream, schema.names))
 
 
-def _batches(open_stream: OpenStream, names: list[str]) -> Iterator[Batch]:
+def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
     start = 1
     rows_at_once = _rows_at_once(open_stream)
     with open_stream() as stream:
