@@ -46,9 +46,9 @@ def _utc_day() -> Expression:
 
 def _note_selected(connection: Connection, file_id: int, days: Select[Any]) -> None:
     distinct = days.distinct().subquery()
-    statement = upsert(changed_event_days).from_select(
+    noting = upsert(changed_event_days).from_select(
         ["utc_day", "file_id"], select(distinct.c.utc_day, literal(file_id, changed_event_days.c.file_id.type))
     )
     connection.execute(
-        statement.on_conflict_do_update(index_elements=["utc_day"], set_={"file_id": statement.excluded.file_id})
+        noting.on_conflict_do_update(index_elements=["utc_day"], set_={"file_id": noting.excluded.file_id})
     )
