@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import io
+import threading
+import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import numpy
@@ -32,6 +34,7 @@ from include.landing.batches import (
 BLOCK_BYTES = 8 << 20
 """A single row must fit into a block."""
 _CHUNK_BYTES = 1 << 20
+_LETTING_GO_SECONDS = 0.1
 ROWS_AT_ONCE = 16_384
 """Of a batch: its columns stay in the processor's cache."""
 RAGGED_ROWS_THAT_REFUSE = 100_000
@@ -46,11 +49,21 @@ class _ValidUtf8(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors=MARK_ERRORS)
         self._ready = memoryview(b"")
         self._ended = False
+        self._reading = threading.Lock()
 
     def readable(self) -> bool:
         return True
 
+    def end(self) -> None:
+        """Wait for a read that is under way; there is nothing more to read afterwards."""
+        with self._reading:
+            self._ended, self._ready = True, memoryview(b"")
+
     def readinto(self, buffer: Any) -> int:
+        with self._reading:
+            return self._fill(buffer)
+
+    def _fill(self, buffer: Any) -> int:
         # Filled, since arrow takes what it gets for a whole block, and a row must fit into one.
         filled = 0
         while filled < len(buffer) and (self._ready or not self._ended):
@@ -116,9 +129,10 @@ def read_csv(open_stream: OpenStream) -> Content:
     """
     refuse_foreign_encoding(open_stream)
     with open_stream() as stream, _clear_about_long_rows():
-        header = _open(stream, names=None, ragged=_skipped)
-        names = [] if header is None else header.schema.names
-    if header is None:
+        with _reader(stream, names=None, ragged=_skipped) as header:
+            is_empty = header is None
+            names = [] if is_empty else header.schema.names
+    if is_empty:
         _refuse_open_header(open_stream)
     columns = check_names(tuple(name.strip() for name in names))
     return Content(columns, frozenset(), _batches(open_stream, names))
@@ -147,10 +161,36 @@ def _skipped(_: pyarrow.csv.InvalidRow) -> str:
     return "skip"
 
 
-def _open(stream: BinaryIO, names: list[str] | None, ragged: Callable[[pyarrow.csv.InvalidRow], str]) -> Any:
+@contextmanager
+def _reader(
+    stream: BinaryIO, names: list[str] | None, ragged: Callable[[pyarrow.csv.InvalidRow], str]
+) -> Iterator[Any]:
+    """Arrow's reader, None for an empty file. No thread of arrow's reads ``stream`` any more when this ends."""
+    source = _ValidUtf8(stream)
+    reader = None
+    try:
+        reader = _open(source, names, ragged)
+        yield reader
+    except BaseException:
+        # The process may be about to end, and arrow's thread has nothing to wait for while it lets go of the stream.
+        _finish(source, reader)
+        time.sleep(_LETTING_GO_SECONDS)
+        raise
+    _finish(source, reader)
+
+
+def _finish(source: _ValidUtf8, reader: Any) -> None:
+    """Arrow reads ahead in a thread of its own; one that is left with a read makes the process abort as it ends."""
+    source.end()
+    with suppress(Exception):
+        for _ in reader or ():
+            pass
+
+
+def _open(source: _ValidUtf8, names: list[str] | None, ragged: Callable[[pyarrow.csv.InvalidRow], str]) -> Any:
     try:
         return pyarrow.csv.open_csv(
-            pyarrow.PythonFile(_ValidUtf8(stream), mode="r"),
+            pyarrow.PythonFile(source, mode="r"),
             # One thread: only then does arrow number the rows it skips.
             pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
             pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=ragged),
@@ -174,8 +214,13 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
     next_number = 1
     last_value: str | None = None
     columns = [name.strip() for name in names]
-    with open_stream() as stream, _clear_about_long_rows(), _clear_about_ragged_files(ragged):
-        for block in _open(stream, names, ragged):
+    with (
+        open_stream() as stream,
+        _clear_about_long_rows(),
+        _clear_about_ragged_files(ragged),
+        _reader(stream, names, ragged) as blocks,
+    ):
+        for block in blocks:
             for record_batch in _pieces(block):
                 rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
                 numbers = _numbers(next_number, rows.num_rows, ragged.numbers)
