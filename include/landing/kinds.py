@@ -52,8 +52,8 @@ class Kind:
     """Whether a text that is not null can be read as the column's type."""
     read: Callable[[Expression, TypeEngine[Any]], Expression] = cast
     """The value of a valid text."""
-    certain: Certain | None = None
-    """Which texts arrow reads by itself; None: none."""
+    certain: Certain = certain.NOTHING
+    """Which texts arrow reads by itself."""
 
 
 def _castable(text: Expression, type_: TypeEngine[Any]) -> Expression:
