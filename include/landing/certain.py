@@ -56,6 +56,7 @@ def up_to_bytes(longest: int) -> Certain:
 
 
 TEXT = Certain()
+NOTHING = Certain(lambda column: pyarrow.repeat(pyarrow.scalar(False), len(column)))
 INSTANT = _written(_INSTANT, pyarrow.timestamp("us", "UTC"))
 QUANTITY = _written(_QUANTITY, pyarrow.float64())
 AMOUNT = _written(_AMOUNT, pyarrow.decimal128(14, 4))

@@ -52,8 +52,8 @@ class Kind:
     """Whether a text that is not null can be read as the column's type."""
     read: Callable[[Expression, TypeEngine[Any]], Expression] = cast
     """The value of a valid text."""
-    certain: Certain | None = None
-    """Which texts arrow reads by itself; None: none."""
+    certain: Certain = certain.NOTHING
+    """Which texts arrow reads by itself."""
 
 
 def _castable(text: Expression, type_: TypeEngine[Any]) -> Expression:
@@ -105,6 +105,11 @@ def _valid_share(text: Expression, type_: TypeEngine[Any]) -> Expression:
 
 def _valid_whole_number(text: Expression, type_: TypeEngine[Any]) -> Expression:
     return and_(text.op("~")(_WHOLE_NUMBER), _castable(func.split_part(text, ".", 1), type_))
+
+
+def _whole(flag: Expression) -> Expression:
+    """1.0 and 0.0, which is how columns of 1 and 0 with gaps are often written, as 1 and 0."""
+    return case((flag == "1.0", "1"), (flag == "0.0", "0"), else_=flag)
 
 
 def _as_list(text: Expression, type_: TypeEngine[Any]) -> Expression:
@@ -162,7 +167,12 @@ WHOLE_NUMBER = Kind(
     _valid_whole_number,
     lambda text, type_: cast(cast(text, Numeric), type_),
 )
-FLAG = Kind("is neither true nor false", _castable, certain=certain.FLAG)
+FLAG = Kind(
+    "is neither true nor false",
+    lambda text, type_: _castable(_whole(text), type_),
+    lambda text, type_: cast(_whole(text), type_),
+    certain=certain.FLAG,
+)
 ZONE = Kind(
     "is not an IANA time zone, such as America/New_York",
     lambda text, type_: text.in_(_ZONES),

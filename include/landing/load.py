@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, BinaryIO, cast
 
+import numpy
 import pyarrow
-import pyarrow.compute
 from isal import igzip
 from isal.igzip_lib import IsalError
 from psycopg2.errors import ProgramLimitExceeded
@@ -50,6 +50,9 @@ LOCK_NAME = "lamplighter.landing"
 
 BATCHES_AHEAD = 4
 """Read while an earlier one is written."""
+
+READ_NUMBERS = 100_000
+"""Of refused rows, fetched at once."""
 
 ROWS_PER_PROGRESS_LINE = 1_000_000
 
@@ -296,11 +299,15 @@ def _split(content: Content, splitter: Splitter) -> Generator[SplitBatch]:
 
 def _stage_refused(connection: Connection, file: LandingFile, rules: Rules, staging: Staging) -> None:
     """Read the rows that ``refusals`` has once more, as they stand in the file."""
-    numbers = pyarrow.array(connection.execute(select(staging.refusals.c[ROW_NUMBER])).scalars(), pyarrow.int64())
+    refused = select(staging.refusals.c[ROW_NUMBER]).order_by(staging.refusals.c[ROW_NUMBER])
+    fetched = connection.execute(refused.execution_options(yield_per=READ_NUMBERS)).scalars()
+    numbers = numpy.fromiter(fetched, numpy.int64)
     with _clear_about_unreadable_files():
         for batch in _open(file, rules).batches:
-            rows = batch.rows
-            copy_texts(connection, staging, rows.filter(pyarrow.compute.is_in(rows.column(ROW_NUMBER), numbers)))
+            here = batch.rows.column(ROW_NUMBER).to_numpy()
+            places = numpy.searchsorted(numbers, here)
+            is_refused = numbers.take(places, mode="clip") == here
+            copy_texts(connection, staging, batch.rows.filter(pyarrow.array(is_refused)))
 
 
 def _open(file: LandingFile, rules: Rules) -> Content:

@@ -25,6 +25,8 @@ from include.landing.batches import (
 
 _PROBED_ROWS = 256
 _FEWEST_ROWS = 64
+_WRITTEN_OUT_BELOW = 1e10
+"""From here on arrow writes floats with an exponent."""
 _TEXT_TYPES = (
     types.is_binary,
     types.is_large_binary,
@@ -37,9 +39,13 @@ _TEXT_TYPES = (
 
 
 def read_parquet(open_stream: OpenStream) -> Content:
-    """The file's columns and batches. Instants with a zone become UTC; naive ones stay without an offset, for the
-    checks to refuse. Lists, structs and maps become JSON. Raises LandingFileError on names that no table can take in,
-    and arrow's errors on what is no Parquet."""
+    """The file's columns and batches.
+
+    Instants with a zone become UTC, with all their digits, for Postgres to round as it rounds those of a CSV; naive
+    ones stay without an offset, for the checks to refuse, as they do what lies beyond the range of microseconds.
+    Floats are written as JSON writes them, 12.0 say. Lists, structs and maps become JSON. Raises LandingFileError on
+    names that no table can take in, and arrow's errors on what is no Parquet.
+    """
     with open_stream() as stream:
         schema = pyarrow.parquet.ParquetFile(stream).schema_arrow
     json_columns = frozenset(field.name for field in schema if _is_json(field.type))
@@ -98,11 +104,47 @@ def _as_text(column: pyarrow.Array) -> pyarrow.Array:
     if _is_nested(type_):
         return pyarrow.array([None if value is None else _json(value, type_) for value in column.to_pylist()], "string")
     if types.is_timestamp(type_) and type_.tz is not None:
-        # Nanoseconds are cut to Postgres' microseconds; from coarser units the cast is checked for overflow.
-        column = column.cast(pyarrow.timestamp("us", "UTC"), safe=type_.unit != "ns")
+        return _instants(column.cast(pyarrow.timestamp(type_.unit, "UTC")))
+    if types.is_floating(type_):
+        return _floats(column)
     if any(is_text(type_) for is_text in _TEXT_TYPES):
         return _without_empty(_valid_utf8(column))
     return column.cast(pyarrow.string())
+
+
+def _instants(column: pyarrow.Array) -> pyarrow.Array:
+    """In the form that is read fastest, which has microseconds, where that says the same."""
+    unit = column.type.unit
+    microseconds = column.cast(pyarrow.timestamp("us", "UTC"), safe=False)
+    text = microseconds.cast(pyarrow.string())
+    if unit == "us":
+        return text
+    is_same = pyarrow.compute.equal(microseconds.cast(column.type, safe=False), column)
+    if pyarrow.compute.all(is_same).as_py():
+        return text
+    if unit == "ns":
+        exact = column.cast(pyarrow.string())
+    else:
+        ticks = column.cast(pyarrow.int64()).cast(pyarrow.string())
+        exact = pyarrow.compute.binary_join_element_wise(ticks, f"{unit} since 1970", " ")
+    return pyarrow.compute.if_else(is_same, text, exact)
+
+
+def _floats(column: pyarrow.Array) -> pyarrow.Array:
+    """Arrow writes 12.0 as 12 and 12345678901.0 as 1.2345678901e+10: as ids they would be others than in JSON."""
+    text = column.cast(pyarrow.string())
+    column = pyarrow.compute.fill_null(column.cast(pyarrow.float64()), 0.5)
+    size = pyarrow.compute.abs(column)
+    is_large = pyarrow.compute.greater_equal(size, _WRITTEN_OUT_BELOW)
+    is_small = pyarrow.compute.and_(pyarrow.compute.less(size, 1e-4), pyarrow.compute.greater(size, 0))
+    is_far_from_one = pyarrow.compute.or_(is_large, is_small)
+    if pyarrow.compute.any(is_far_from_one).as_py():
+        written = [repr(value) for value in column.filter(is_far_from_one).to_pylist()]
+        text = pyarrow.compute.replace_with_mask(text, is_far_from_one, pyarrow.array(written, pyarrow.string()))
+    is_whole = pyarrow.compute.and_not(pyarrow.compute.equal(pyarrow.compute.floor(column), column), is_large)
+    if pyarrow.compute.any(is_whole).as_py():
+        text = pyarrow.compute.if_else(is_whole, pyarrow.compute.binary_join_element_wise(text, ".0", ""), text)
+    return text
 
 
 def _json(value: Any, type_: pyarrow.DataType) -> str:

@@ -15,7 +15,7 @@ import pyarrow.compute
 from sqlalchemy import Column, Numeric, Table, and_, case, cast, false, func, literal, not_, or_
 
 from include.db import tables
-from include.landing.certain import Mask
+from include.landing.certain import NOTHING, Mask
 from include.landing.kinds import (
     AMOUNT,
     CHANNEL,
@@ -76,7 +76,7 @@ class Rules:
     @property
     def certain_possible(self) -> bool:
         """Whether rows can be told good without SQL: every column has a way, the row rules too."""
-        columns = all(field.kind.certain for field in self.fields if field.name != self.object_column)
+        columns = all(field.kind.certain is not NOTHING for field in self.fields if field.name != self.object_column)
         return columns and not self.derived and (not self.row_rules or self.certain_together is not None)
 
     @property

@@ -65,6 +65,11 @@ def _export(engine: Engine, settings: Settings, business_date: date) -> None:
                 _write(cursor, source, settings, business_date)
         except LandingFileError as error:
             broken.append(str(error))
+        except psycopg2.DataError as error:
+            broken.append(
+                f"{where}: {source.relation} has rows that Postgres cannot give as UTF-8, or cannot compute "
+                f"({type(error).__name__}): name a view without them"
+            )
         except psycopg2.Error as error:
             # Without Postgres' own words: they may quote a row.
             broken.append(
@@ -78,6 +83,7 @@ def _connect(url: str) -> Any:
     parts = make_url(url)
     return psycopg2.connect(
         parts.set(drivername="postgresql").render_as_string(hide_password=False),
+        client_encoding="utf8",  # landing files are, whatever the database or PGCLIENTENCODING says
         options="-c timezone=UTC -c datestyle=ISO -c default_transaction_read_only=on",
     )
 

@@ -75,11 +75,7 @@ class Splitter:
         return masks
 
     def _typed(self, rows: pyarrow.Table) -> pyarrow.Table:
-        columns = {
-            field.name: rows.column(field.name).cast(field.kind.certain.type)
-            for field in self._fields
-            if field.kind.certain is not None
-        }
+        columns = {field.name: rows.column(field.name).cast(field.kind.certain.type) for field in self._fields}
         if self._extras:
             columns[self._rules.object_column] = self._objects(rows)
         columns["file_id"] = pyarrow.repeat(pyarrow.scalar(self._file_id, pyarrow.int64()), rows.num_rows)
@@ -116,7 +112,7 @@ class Splitter:
 def _field_masks(field: Field, column: pyarrow.ChunkedArray) -> list[Mask]:
     certain = field.kind.certain
     masks = [is_present(column)] if field.required else []
-    if certain is not None and certain.holds is not None and column.null_count < len(column):
+    if certain.holds is not None and column.null_count < len(column):
         holds = certain.holds(column)
         masks.append(holds if field.required else _or_null(holds, column))
     return masks

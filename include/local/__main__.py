@@ -16,6 +16,7 @@ warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
 
 from pydantic import ValidationError  # noqa: E402 - the filter comes first
 
+from include.db.migrate import UnfitDatabaseError  # noqa: E402
 from include.local import commands, stopping  # noqa: E402
 from include.local.features import RebuildRefused, rebuild_all_features  # noqa: E402
 from include.local.layout import Layout  # noqa: E402
@@ -55,7 +56,7 @@ def main(given: list[str] | None = None) -> int:
     progress = Progress(sys.stderr if arguments.command == "db-url" else sys.stdout)
     try:
         _run(arguments, layout, progress)
-    except (RunFailed, StartFailed, OtherCommandRuns, AirflowError, RebuildRefused) as error:
+    except (RunFailed, StartFailed, OtherCommandRuns, AirflowError, RebuildRefused, UnfitDatabaseError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except ValidationError as error:

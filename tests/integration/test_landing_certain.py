@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -244,3 +245,68 @@ def test_most_rows_of_an_ordinary_file_are_certain(
     assert load_landing_files(engine, settings, business_date=DAY).rows_accepted == 500
     assert sum(seen) == 0
     assert fetch(engine, "select distinct properties from marketing.events") == [({"shop": "north"},)]
+
+
+FINE_INSTANTS = [
+    "2017-11-30T18:05:00.123456000",
+    "2017-11-30T18:05:00.123456499",
+    "2017-11-30T18:05:00.123456500",
+    "2017-11-30T18:05:00.123457500",
+    "2017-11-30T18:05:00.999999999",
+    "1969-12-31T23:59:59.999999999",
+    "1969-07-20T20:17:40.000000001",
+]
+FLOATS = [12.0, 12.5, 0.0, 12345678901.0, 1e15, 1e16, 0.00001, 1 / 3]
+ROUNDED = [
+    "18:05:00.123456",
+    "18:05:00.123456",
+    "18:05:00.123456",
+    "18:05:00.123458",
+    "18:05:01",
+    "00:00:00",
+    "20:17:40",
+]
+
+
+def _typed_events(ending: str) -> bytes:
+    """An event per instant and float, its times and numbers typed as far as the format has types."""
+    pairs = [(instant, number) for instant in FINE_INSTANTS for number in FLOATS]
+    names = {"event_type": "view", "customer_id": "c1"}
+    rows = [
+        names | {"event_id": number + place * 10**6, "occurred_at": f"{instant}Z", "item_id": number, "ratio": number}
+        for place, (instant, number) in enumerate(pairs)
+    ]
+    if ending == "csv":
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        return out.getvalue().encode()
+    if ending == "jsonl":
+        return "\n".join(map(json.dumps, rows)).encode()
+    columns = {name: pyarrow.array([row[name] for row in rows]) for name in rows[0]}
+    nanoseconds = numpy.array([instant for instant, _ in pairs], "datetime64[ns]")
+    columns["occurred_at"] = pyarrow.array(nanoseconds).cast(pyarrow.timestamp("ns", "UTC"))
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_times_and_numbers_mean_the_same_in_every_format(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, is_quick: bool
+) -> None:
+    """Postgres rounds nanoseconds to the nearest microsecond; a number's text is its id."""
+    if not is_quick:
+        monkeypatch.setattr(Rules, "certain_possible", property(lambda _: False))
+    outcomes = {}
+    for ending in ("csv", "jsonl", "parquet"):
+        drop(settings, f"events/2017-11-30/a.{ending}", _typed_events(ending))
+        accepted, refused = _outcome(engine, settings, "events")
+        assert refused == []
+        outcomes[ending] = [row | {"properties": {}} for (row,) in accepted]
+        (Path(settings.landing) / f"events/2017-11-30/a.{ending}").unlink()
+    assert outcomes["csv"] == outcomes["jsonl"] == outcomes["parquet"]
+    by_row = sorted(outcomes["csv"], key=lambda row: row["row_number"])
+    assert [row["item_id"] for row in by_row] == [repr(number) for number in FLOATS] * len(FINE_INSTANTS)
+    assert [row["occurred_at"][11:].removesuffix("+00:00") for row in by_row[:: len(FLOATS)]] == ROUNDED

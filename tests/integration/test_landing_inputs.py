@@ -159,6 +159,15 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
         parquet(occurred_at=pyarrow.array([0], pyarrow.timestamp("us"))),
         Rows(0, 1, "an instant with an off"),
     ),
+    *(
+        (
+            f"instants in {unit} beyond microseconds",
+            "a.parquet",
+            parquet(occurred_at=pyarrow.array([2**62, 0, None, -(2**62)], pyarrow.timestamp(unit, "UTC"))),
+            Rows(1, 3, "occurred_at"),
+        )
+        for unit in ("ms", "us")
+    ),
     ("dates", "a.parquet", parquet(occurred_at=[DAY]), Rows(0, 1, "is not an instant")),
     ("nested", "a.parquet", parquet(a=[{"x": [1, None]}], b=[[float("nan")]]), Rows(1)),
     ("large_string", "a.parquet", parquet(query=pyarrow.array(["a"], pyarrow.large_string())), Rows(1)),

@@ -332,6 +332,33 @@ def test_a_row_that_another_session_commits_during_a_first_load_stays(
     assert set(prices(engine)) == {"e1", "theirs"}
 
 
+def test_a_row_committed_just_before_a_first_load_has_the_table_to_itself_stays(
+    load: Callable[..., Any], engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.landing.target.FILL_FROM_BYTES", 1)
+    drop(settings, "events/2017-11-30/a.csv", csv(purchase("e1")))
+    locks = []
+
+    def commit_theirs(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("lock table marketing.events"):
+            return
+        locks.append(statement)
+        with other.begin() as theirs:
+            theirs.execute(
+                text(
+                    "insert into marketing.events (event_id, event_type, customer_id, occurred_at, file_id, row_number)"
+                    " values ('theirs', 'view', 'c', '2017-11-30Z', 0, 0)"
+                )
+            )
+
+    other = create_engine(engine.url)
+    event.listen(engine, "before_cursor_execute", commit_theirs)
+    load()
+    other.dispose()
+    assert len(locks) == 1
+    assert set(prices(engine)) == {"e1", "theirs"}
+
+
 def test_a_first_load_does_not_wait_for_a_reader_who_stays(
     load: Callable[..., Any], engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

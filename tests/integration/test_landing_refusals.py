@@ -133,6 +133,8 @@ UNUSUAL: list[tuple[str, dict[str, Any]]] = [
     ("events", {"event_type": "purchase", "quantity": "+0.50", "unit_price": "-0.0"}),
     ("events", {"event_type": "return", "quantity": -1, "unit_price": 0}),
     ("items", {"margin_rate": "1e-1", "price": ".5"}),
+    ("items", {"in_stock": 1.0}),
+    ("items", {"in_stock": "0.0"}),
     ("campaigns", {"priority": "-3.0", "items_per_message": 4.0, "starts_on": "2017-12-01 00:00:00"}),
     ("engagements", {"message_id": None, "campaign_id": "k", "customer_id": "c"}),
     ("events", {"quantity": "99999.9999", "unit_price": "9999", "item_id": "i" * 500}),

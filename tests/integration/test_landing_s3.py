@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import Engine, text
 
-from include.landing import LandingFileError, load_landing_files
+from include.landing import LandingFileError, export_sources, load_landing_files
 from include.settings import Settings
 
 DAY = date(2026, 1, 31)
@@ -90,3 +90,28 @@ def test_a_bucket_that_does_not_exist_says_so(
     load_landing_files(engine, make_settings(landing="s3://elsewhere/exports"), business_date=DAY)
 
     assert "Landing folder s3://elsewhere/exports does not exist (LAMPLIGHTER_LANDING)" in caplog.text
+
+
+def test_a_source_is_exported_to_objects_once_a_night(
+    bucket: Any, engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    columns = {"event_id": "id", "event_type": "kind", "customer_id": "who", "occurred_at": "at", "item_id": "item"}
+    source = {"table": "events", "relation": "public.lines", "columns": columns, "watermark": "at"}
+    settings = make_settings(landing=f"s3://{BUCKET}/sources", sources=[source], business_time_zone="UTC")
+    with engine.begin() as connection:
+        connection.execute(text("create table lines (id int, kind text, who text, at timestamptz, item text)"))
+
+    def night(day: date, seen: str, item: str) -> tuple[int, int]:
+        with engine.begin() as connection:
+            row = {"seen": seen, "item": item}
+            connection.execute(text("insert into lines values (:item, 'view', 'ana', :seen, 'i' || :item)"), row)
+        export_sources(engine, settings, business_date=day)
+        summary = load_landing_files(engine, settings, business_date=day)
+        return summary.files_loaded, summary.files_unchanged
+
+    assert night(date(2026, 1, 30), "2026-01-30T10:00:00Z", "1") == (1, 0)
+    assert night(DAY, "2026-01-31T10:00:00Z", "2") == (1, 1)
+    assert night(DAY, "2026-02-01T10:00:00Z", "3") == (0, 2)
+    assert events(engine) == {("1", "i1"), ("2", "i2")}
+    keys = [found["Key"] for found in bucket.list_objects_v2(Bucket=BUCKET, Prefix="sources/")["Contents"]]
+    assert keys == [f"sources/events/2026-01-{day}/source-public.lines.csv" for day in (30, 31)]

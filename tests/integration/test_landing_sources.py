@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
+from include.db import server
+from include.db.engine import make_engine
 from include.landing import LandingFileError, export_sources, load_landing_files
-from include.settings import Settings
+from include.settings import Settings, load_settings
 
 FIRST, SECOND = date(2017, 11, 29), date(2017, 11, 30)
 SOURCE = {
@@ -149,3 +152,70 @@ def test_an_export_that_dies_leaves_the_former_file(
     export_sources(engine, settings, business_date=FIRST)
     load_landing_files(engine, settings, business_date=FIRST)
     assert ids(engine) == ["1", "2"]
+
+
+@pytest.fixture
+def make_shop_database(postgres: Path) -> Iterator[Callable[[str], str]]:
+    """Makes a database of the given encoding beside the marketing one, with a table of customers; returns its URL."""
+    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+
+    def make(encoding: str) -> str:
+        with administration.connect() as connection:
+            connection.execute(text(f"create database webshop encoding '{encoding}' locale 'C' template template0"))
+        url = server.ensure_database(postgres, "webshop")
+        shop = create_engine(url)
+        with shop.begin() as connection:
+            connection.execute(text("create table customers (name text, changed timestamptz)"))
+            # In the encoding's bytes; SQL_ASCII says nothing about the bytes it holds.
+            name = {"UTF8": r"Andr\303\251", "LATIN1": r"Andr\351", "SQL_ASCII": r"Andr\351"}[encoding]
+            connection.execute(text(f"insert into customers values (E'{name}', '2017-11-29T12:00:00Z')"))
+        shop.dispose()
+        return url
+
+    yield make
+    with administration.connect() as connection:
+        connection.execute(text("drop database webshop with (force)"))
+    administration.dispose()
+
+
+CUSTOMERS_SOURCE = {
+    "table": "customers",
+    "relation": "public.customers",
+    "columns": {"customer_id": "name", "created_at": "changed"},
+    "watermark": "changed",
+}
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+def test_a_source_in_another_database_named_by_the_environment(
+    make_shop_database: Callable[[str], str],
+    engine: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+) -> None:
+    source = CUSTOMERS_SOURCE | {"database_url": make_shop_database(encoding)}
+    monkeypatch.setenv("LAMPLIGHTER_SOURCES", json.dumps([source]))
+    monkeypatch.setenv("LAMPLIGHTER_LANDING", settings.landing)
+    # Of the whole process, as an operator may have it; landing files are UTF-8 all the same.
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    assert settings.database_url is not None
+    monkeypatch.setenv("LAMPLIGHTER_DATABASE_URL", settings.database_url.get_secret_value())
+    from_environment = load_settings()
+    marketing = make_engine(from_environment)
+    export_sources(marketing, from_environment, business_date=FIRST)
+    load_landing_files(marketing, from_environment, business_date=FIRST)
+    marketing.dispose()
+    with engine.connect() as connection:
+        assert connection.execute(text("select customer_id from marketing.customers")).scalars().all() == ["Andr\u00e9"]
+
+
+def test_a_source_whose_bytes_are_no_text_is_named_with_the_remedy(
+    make_shop_database: Callable[[str], str], engine: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    source = CUSTOMERS_SOURCE | {"database_url": make_shop_database("SQL_ASCII")}
+    with pytest.raises(
+        LandingFileError, match=r"^sources\[0\]: public.customers has rows .* as UTF-8, .* name a view"
+    ) as said:
+        export_sources(engine, make_settings(sources=[source]), business_date=FIRST)
+    assert "Andr" not in str(said.value)

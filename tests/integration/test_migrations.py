@@ -1,10 +1,19 @@
 """The migrations make exactly the tables that the code names."""
 
-from alembic import command
-from sqlalchemy import Engine, inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
+from alembic import command
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from include.db import server
 from include.db.migrate import alembic_config, migrate
 from include.db.tables import DATED_TABLES, SCHEMA
+from include.settings import PROJECT_ROOT
 
 
 def test_migrations_match_the_tables(engine: Engine) -> None:
@@ -32,3 +41,42 @@ def test_each_dated_table_has_a_current_view_and_there_are_a_few_more(engine: En
         "interactions",
         "counted_events",
     }
+
+
+@pytest.fixture
+def make_database(postgres: Path) -> Iterator[Callable[[str], str]]:
+    """Makes an empty database of the given encoding; returns its URL."""
+    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+
+    def make(encoding: str) -> str:
+        with administration.connect() as connection:
+            connection.execute(text(f"create database encoded encoding '{encoding}' locale 'C' template template0"))
+        return server.ensure_database(postgres, "encoded")
+
+    yield make
+    with administration.connect() as connection:
+        connection.execute(text("drop database encoded with (force)"))
+    administration.dispose()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+@pytest.mark.parametrize("command_line", [["include.db.migrate"], ["include.local", "night", "--date", "2017-11-30"]])
+def test_a_database_that_is_not_in_utf_8_is_refused_with_the_remedy(
+    make_database: Callable[[str], str], tmp_path: Path, encoding: str, command_line: list[str]
+) -> None:
+    url = make_database(encoding)
+    module, *arguments = command_line
+    state = ["--state", str(tmp_path)] if arguments else []
+    done = subprocess.run(
+        [sys.executable, "-m", module, *state, *arguments],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"LAMPLIGHTER_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"The database 'encoded' is encoded in {encoding}, and must be in UTF8: make another with "
+        "`create database ... encoding 'UTF8' template template0`, and name that in LAMPLIGHTER_DATABASE_URL"
+    )
+    assert not inspect(create_engine(url)).has_schema(SCHEMA)

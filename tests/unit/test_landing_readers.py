@@ -166,6 +166,9 @@ def test_parquet_values_become_the_text_the_checks_expect() -> None:
             "naive": pyarrow.array([date(2017, 11, 30)], pyarrow.date32()).cast(pyarrow.timestamp("ms")),
             "day": [date(2017, 11, 30)],
             "number": [123.0],
+            "large": [12345678901.0],
+            "beyond": pyarrow.array([2**62], pyarrow.timestamp("ms", "UTC")),
+            "fine": pyarrow.array([1512083100123456499], pyarrow.timestamp("ns", "UTC")),
             "flag": [True],
             "words": [["a", "b"]],
             "empty": [""],
@@ -175,7 +178,7 @@ def test_parquet_values_become_the_text_the_checks_expect() -> None:
     sink = io.BytesIO()
     pyarrow.parquet.write_table(table, sink)
     content = read_parquet(opener(sink.getvalue()))
-    assert content.json_columns == {"number", "flag", "words"}
+    assert content.json_columns == {"number", "large", "flag", "words"}
     (batch,) = content.batches
     assert batch.rows.to_pylist() == [
         {
@@ -184,7 +187,10 @@ def test_parquet_values_become_the_text_the_checks_expect() -> None:
             "aware": "2017-11-30 23:05:00.000000Z",
             "naive": "2017-11-30 00:00:00.000",
             "day": "2017-11-30",
-            "number": "123",
+            "number": "123.0",
+            "large": "12345678901.0",
+            "beyond": "4611686018427387904 ms since 1970",
+            "fine": "2017-11-30 23:05:00.123456499Z",
             "flag": "true",
             "words": '["a", "b"]',
             "empty": None,
