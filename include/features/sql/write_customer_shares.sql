@@ -1,5 +1,11 @@
 -- Grain: touched customer with an event. Shares are of decayed days in the window, so time alone does not change them.
-with hours as (
+with present_totals as materialized (
+    select customer_no, window_purchase_dates
+    from marketing.customer_totals
+    where customer_no in (select customer_no from touched_customers)
+),
+
+hours as (
     -- Grain: customer × hour. Doubles are many times as fast to add and divide as decimals; added hour by hour in the
     -- order of the clock, they make the same sums each time.
     select
@@ -8,7 +14,7 @@ with hours as (
         max(cast(weight as double precision)) filter (where not is_weekend) as weekday,
         max(cast(weight as double precision)) filter (where is_weekend) as weekend
     from marketing.customer_hours
-    inner join touched_customers using (customer_no)
+    where customer_no in (select customer_no from touched_customers)
     group by customer_no, local_hour
 ),
 
@@ -61,7 +67,7 @@ ranked_tastes as (
             partition by tastes.customer_no, tastes.kind order by tastes.weight desc, tastes.value collate "C"
         ) as place
     from marketing.customer_tastes as tastes
-    inner join touched_customers using (customer_no)
+    where tastes.customer_no in (select customer_no from touched_customers)
 ),
 
 tastes as (
@@ -90,8 +96,7 @@ intervals as (
             totals.customer_no,
             days.day,
             lag(days.day) over (partition by totals.customer_no order by days.day) as former
-        from marketing.customer_totals as totals
-        inner join touched_customers using (customer_no)
+        from present_totals as totals
         cross join unnest(totals.window_purchase_dates) as days (day)
     ) as dates
     where dates.former is not null
@@ -117,8 +122,7 @@ select
     coalesce(tastes.channel_shares, '{}'),
     coalesce(tastes.search_terms, '{}'),
     intervals.median_interval_days
-from marketing.customer_totals as totals
-inner join touched_customers using (customer_no)
+from present_totals as totals
 left join clocks using (customer_no)
 left join tastes using (customer_no)
 left join intervals using (customer_no);
