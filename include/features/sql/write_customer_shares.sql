@@ -5,33 +5,32 @@ with present_totals as materialized (
     where customer_no in (select customer_no from touched_customers)
 ),
 
-hours as (
-    -- Grain: customer × hour. Doubles are many times as fast to add and divide as decimals; added hour by hour in the
-    -- order of the clock, they make the same sums each time.
+clock_hours as (
+    -- Grain: customer × hour of all 24. Doubles are many times as fast to add and divide as decimals; added hour by hour
+    -- in the order of the clock, they make the same sums each time.
     select
         customer_no,
-        local_hour,
-        max(cast(weight as double precision)) filter (where not is_weekend) as weekday,
-        max(cast(weight as double precision)) filter (where is_weekend) as weekend
-    from marketing.customer_hours
-    where customer_no in (select customer_no from touched_customers)
-    group by customer_no, local_hour
-),
-
-clock_hours as (
-    select
-        touched_customers.customer_no,
-        clock.hour,
-        coalesce(hours.weekday, 0) as weekday,
-        coalesce(hours.weekend, 0) as weekend,
-        sum(coalesce(hours.weekday, 0)) over whole_clock as all_weekday,
-        sum(coalesce(hours.weekend, 0)) over whole_clock as all_weekend
-    from touched_customers
-    cross join generate_series(0, 23) as clock (hour)
-    left join hours on touched_customers.customer_no = hours.customer_no and clock.hour = hours.local_hour
+        hour,
+        sum(weekday) as weekday,
+        sum(weekend) as weekend,
+        sum(sum(weekday)) over whole_clock as all_weekday,
+        sum(sum(weekend)) over whole_clock as all_weekend
+    from (
+        select
+            customer_no,
+            local_hour as hour,
+            case when is_weekend then 0 else cast(weight as double precision) end as weekday,
+            case when is_weekend then cast(weight as double precision) else 0 end as weekend
+        from marketing.customer_hours
+        where customer_no in (select customer_no from touched_customers)
+        union all
+        select touched_customers.customer_no, clock.hour, 0, 0
+        from touched_customers
+        cross join generate_series(0, 23) as clock (hour)
+    ) as hours
+    group by customer_no, hour
     window whole_clock as (
-        partition by touched_customers.customer_no
-        order by clock.hour rows between unbounded preceding and unbounded following
+        partition by customer_no order by hour rows between unbounded preceding and unbounded following
     )
 ),
 
