@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -77,11 +79,14 @@ HIGH_PRICE_ABOVE = 0.55
 BARGAIN_STRENGTH = 50
 """The mean share of bargains counts like so many purchases of a customer's own."""
 
-WORK_MEMORY = "128MB"
+WORK_MEMORY = "256MB"
 """Postgres' work_mem for this stage; the sort of a million events fits."""
 
 RANDOM_PAGE_COST = "1.1"
 """Times a page in sequence. Postgres' 4 is a spinning disk's: by it a night would rather scan all history."""
+
+STATISTICS_TARGET = "20"
+"""Of 6,000 rows drawn, not Postgres' 30,000: this stage's joins are on keys, and the figures it needs are coarse."""
 
 LOCK_NAME = "lamplighter.features"
 
@@ -141,6 +146,7 @@ def rebuild_features(engine: Engine, settings: Settings, *, business_date: date 
 def _build(connection: Connection, settings: Settings, business_date: date) -> FeatureSummary:
     connection.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
     connection.execute(select(func.set_config("random_page_cost", RANDOM_PAGE_COST, True)))
+    connection.execute(select(func.set_config("default_statistics_target", STATISTICS_TARGET, True)))
     newest = newest_file_id(connection)
     start = start_of(read_state(connection), settings, business_date)
     parameters = _parameters(settings, business_date, start, newest)
@@ -201,8 +207,9 @@ def _aggregate_days(connection: Connection, start: Start, parameters: dict[str, 
         connection.execute(text("analyze marketing.feature_customers, marketing.feature_items"))
     _run(connection, "number_events", parameters)
     connection.execute(text("analyze numbered_events"))
-    _run(connection, "aggregate_interactions", parameters)
-    _run(connection, "aggregate_activity", parameters)
+    with _grouped_by_sorting(connection):
+        _run(connection, "aggregate_interactions", parameters)
+        _run(connection, "aggregate_activity", parameters)
     _run(connection, "aggregate_habits", parameters)
     _run(connection, "aggregate_prices", parameters)
     if start.aggregated_until is None:
@@ -245,8 +252,9 @@ def _count_anew(connection: Connection, start: Start, parameters: dict[str, Any]
         _fill(connection, "add_item_prices", parameters)
         _fill(connection, "add_category_tastes", parameters)
         _fill(connection, "add_habit_tastes", parameters)
-        _fill(connection, "add_customer_hours", parameters)
-        _fill(connection, "add_customer_totals", parameters)
+        with _grouped_by_sorting(connection):
+            _fill(connection, "add_customer_hours", parameters)
+            _fill(connection, "add_customer_totals", parameters)
     connection.execute(
         text(
             "analyze marketing.interaction_totals, marketing.item_totals, marketing.item_prices,"
@@ -261,7 +269,8 @@ def _count_anew(connection: Connection, start: Start, parameters: dict[str, Any]
 
 
 def _fill_pairs(connection: Connection, parameters: dict[str, Any]) -> None:
-    _run(connection, "change_pairs", parameters)
+    with _grouped_by_sorting(connection):
+        _run(connection, "change_pairs", parameters)
     connection.execute(text("analyze pair_changes"))
     _fill(connection, "add_interaction_totals", parameters)
 
@@ -275,7 +284,6 @@ def _count_on(connection: Connection, parameters: dict[str, Any]) -> None:
     connection.execute(text("analyze interaction_changes, activity_changes, habit_changes, price_changes"))
     _run(connection, "weigh_days", parameters)
     connection.execute(text("analyze day_weights"))
-    _run(connection, "remember_permilles", parameters)
     _run(connection, "touch_customers", parameters)
     _run(connection, "move_tastes", parameters)
     _run(connection, "update_items", parameters)
@@ -289,7 +297,6 @@ def _count_on(connection: Connection, parameters: dict[str, Any]) -> None:
 
 def _move_price_levels(connection: Connection, parameters: dict[str, Any]) -> None:
     _run(connection, "find_permilles", parameters)
-    _run(connection, "find_moved_permilles", parameters)
     connection.execute(text("analyze moved_permilles"))  # few are looked up by index, many by a scan
     _run(connection, "move_price_levels", parameters)
 
@@ -303,7 +310,7 @@ def _count_bargains(connection: Connection, parameters: dict[str, Any]) -> None:
 
 def _move_pairs(connection: Connection, parameters: dict[str, Any]) -> None:
     _run(connection, "change_pairs", parameters)
-    connection.execute(text("analyze pair_changes, touched_customers, former_permilles"))
+    connection.execute(text("analyze pair_changes, touched_customers"))
     _run(connection, "add_item_totals", parameters)
     _run(connection, "add_interaction_totals", parameters)
     _run(connection, "drop_empty_pairs", parameters)
@@ -410,6 +417,17 @@ def _warn_of_replaced_zones(connection: Connection, settings: Settings) -> None:
             ", ".join(repr(zone) for zone, _ in replaced[:3]),
             settings.customer_time_zone,
         )
+
+
+@contextmanager
+def _grouped_by_sorting(connection: Connection) -> Iterator[None]:
+    """Nearly as many groups as rows: sorted, they take a fraction of the room and less time than in a hash table.
+
+    What they fill then lies in the order of its groups, and a day's or a customer's rows on few pages.
+    """
+    connection.execute(select(func.set_config("enable_hashagg", "off", True)))
+    yield
+    connection.execute(select(func.set_config("enable_hashagg", "on", True)))
 
 
 def _fill(connection: Connection, name: str, parameters: dict[str, Any]) -> None:

@@ -74,9 +74,9 @@ def forecast_orders(connection: Connection, parameters: dict[str, object]) -> Fo
     forecast = Forecast(None, None, f"no forecast: {lacking}") if lacking else _fit(connection, found.buyers)
     if forecast.orders is not None:
         _write(connection, forecast.orders, forecast.spend, horizon)
-        connection.execute(text("analyze buyers, order_forecasts"))
+        connection.execute(text("analyze buyers (orders, days_since_first, recency), order_forecasts"))
         connection.execute(statement(__file__, "combine_forecasts"), parameters)
-    connection.execute(text("analyze outlooks"))
+    connection.execute(text("analyze outlooks (customer_no)"))
     logger.info("%s, in %.3gs", forecast.said, time.perf_counter() - started)
     return forecast
 

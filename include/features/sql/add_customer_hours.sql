@@ -7,5 +7,6 @@ from activity_changes as changes
 inner join day_weights on changes.business_day = day_weights.business_day and day_weights.type_no = :purchase_no
 where changes.window_sign <> 0
 group by changes.customer_no, changes.is_weekend, changes.local_hour
+order by changes.customer_no
 on conflict (customer_no, is_weekend, local_hour) do update set
     days = totals.days + excluded.days, weight = totals.weight + excluded.weight;

@@ -4,4 +4,5 @@ select item_no, unit_price, sum(lines)
 from price_changes
 group by item_no, unit_price
 having sum(lines) <> 0
+order by item_no
 on conflict (item_no, unit_price) do update set lines = totals.lines + excluded.lines;

@@ -10,6 +10,6 @@ select
     bool_or(is_weekend),
     min(occurred_at) filter (where type_no = :purchase_no),
     max(occurred_at) filter (where type_no = :purchase_no),
-    sum(amount)
+    sum(amount) filter (where amount is not null)  -- most hours have none, and a sum of decimals takes room
 from numbered_events
 group by business_day, customer_no, local_hour;

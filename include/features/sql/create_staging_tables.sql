@@ -102,13 +102,8 @@ create temporary table pair_changes (
 -- Grain: one row per customer whose shares are computed anew.
 create temporary table touched_customers (customer_no integer primary key) on commit drop;
 
--- Grain: one row per item; its place of price before this build.
-create temporary table former_permilles (item_no integer primary key, price_permille integer) on commit drop;
-
--- Grain: one row per item whose place of price moved: by how much, and whether it came (1) or went (-1).
-create temporary table moved_permilles (
-    item_no integer primary key, points integer not null, days integer not null
-) on commit drop;
+-- Grain: one row per item whose place of price moved; null where it had none, or has none now.
+create temporary table moved_permilles (item_no integer primary key, former integer, present integer) on commit drop;
 
 -- Grain: one row per item whose bargain price changes.
 create temporary table bargain_moves (item_no integer primary key, former numeric, present numeric) on commit drop;

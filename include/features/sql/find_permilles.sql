@@ -24,9 +24,14 @@ present as (
     select totals.item_no, places.price_permille
     from marketing.item_totals as totals
     left join places using (item_no)
+),
+
+moved as (
+    update marketing.item_totals as totals
+    set price_permille = present.price_permille
+    from present
+    where totals.item_no = present.item_no and totals.price_permille is distinct from present.price_permille
+    returning totals.item_no, old.price_permille as former, new.price_permille as present
 )
 
-update marketing.item_totals as totals
-set price_permille = present.price_permille
-from present
-where totals.item_no = present.item_no and totals.price_permille is distinct from present.price_permille;
+insert into moved_permilles (item_no, former, present) select item_no, former, present from moved;

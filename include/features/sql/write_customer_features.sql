@@ -1,16 +1,8 @@
 -- Grain: one row per customer: every row of customers, and every customer with an event before the end of the
 -- business date. "Window": the last profile_days business days, the business date included.
-with everyone as (
-    select numbered.customer_no, numbered.customer_id
-    from marketing.feature_customers as numbered
-    left join marketing.customers using (customer_id)
-    left join marketing.customer_totals as totals using (customer_no)
-    where customers.customer_id is not null or totals.customer_no is not null
-),
-
-purchase_intervals as (
+with purchase_intervals as materialized (
     -- Grain: customer with any event. Mean days between purchase days of the window; the usual interval with fewer than
-    -- two of them.
+    -- two of them. Materialized, or each use below would work its figures out again.
     select
         *,
         cast(:business_date as date) - cast(first_purchase_at at time zone cast(:business_time_zone as text) as date)
@@ -86,7 +78,7 @@ segments as (
 
 bargains as (
     select cast(sum(bargain_days) as double precision) / nullif(sum(comparable_days), 0) as share
-    from marketing.customer_totals
+    from purchase_intervals
 )
 
 insert into marketing.customer_features (
@@ -98,7 +90,7 @@ insert into marketing.customer_features (
 )
 select
     cast(:business_date as date),
-    everyone.customer_id,
+    numbered.customer_id,
     segments.recency,
     coalesce(segments.frequency, 0),
     coalesce(segments.window_amount, 0),
@@ -135,8 +127,10 @@ select
                 (segments.bargain_days + cast(:bargain_strength as double precision) * bargains.share)
                 / (segments.comparable_days + cast(:bargain_strength as double precision))
     end
-from everyone
+from marketing.feature_customers as numbered
 cross join bargains
+left join marketing.customers using (customer_id)
 left join segments using (customer_no)
 left join marketing.customer_shares as shares using (customer_no)
-left join outlooks using (customer_no);
+left join outlooks using (customer_no)
+where customers.customer_id is not null or segments.customer_no is not null;

@@ -1,31 +1,36 @@
 -- Grain: touched customer with an event. Shares are of decayed days in the window, so time alone does not change them.
-with hours as (
-    -- Grain: customer × hour. Doubles are many times as fast to add and divide as decimals; added hour by hour in the
-    -- order of the clock, they make the same sums each time.
-    select
-        customer_no,
-        local_hour,
-        max(cast(weight as double precision)) filter (where not is_weekend) as weekday,
-        max(cast(weight as double precision)) filter (where is_weekend) as weekend
-    from marketing.customer_hours
-    inner join touched_customers using (customer_no)
-    group by customer_no, local_hour
+with present_totals as materialized (
+    select customer_no, window_purchase_dates
+    from marketing.customer_totals
+    where customer_no in (select customer_no from touched_customers)
 ),
 
 clock_hours as (
+    -- Grain: customer × hour of all 24. Doubles are many times as fast to add and divide as decimals; added hour by hour
+    -- in the order of the clock, they make the same sums each time.
     select
-        touched_customers.customer_no,
-        clock.hour,
-        coalesce(hours.weekday, 0) as weekday,
-        coalesce(hours.weekend, 0) as weekend,
-        sum(coalesce(hours.weekday, 0)) over whole_clock as all_weekday,
-        sum(coalesce(hours.weekend, 0)) over whole_clock as all_weekend
-    from touched_customers
-    cross join generate_series(0, 23) as clock (hour)
-    left join hours on touched_customers.customer_no = hours.customer_no and clock.hour = hours.local_hour
+        customer_no,
+        hour,
+        sum(weekday) as weekday,
+        sum(weekend) as weekend,
+        sum(sum(weekday)) over whole_clock as all_weekday,
+        sum(sum(weekend)) over whole_clock as all_weekend
+    from (
+        select
+            customer_no,
+            local_hour as hour,
+            case when is_weekend then 0 else cast(weight as double precision) end as weekday,
+            case when is_weekend then cast(weight as double precision) else 0 end as weekend
+        from marketing.customer_hours
+        where customer_no in (select customer_no from touched_customers)
+        union all
+        select touched_customers.customer_no, clock.hour, 0, 0
+        from touched_customers
+        cross join generate_series(0, 23) as clock (hour)
+    ) as hours
+    group by customer_no, hour
     window whole_clock as (
-        partition by touched_customers.customer_no
-        order by clock.hour rows between unbounded preceding and unbounded following
+        partition by customer_no order by hour rows between unbounded preceding and unbounded following
     )
 ),
 
@@ -61,7 +66,7 @@ ranked_tastes as (
             partition by tastes.customer_no, tastes.kind order by tastes.weight desc, tastes.value collate "C"
         ) as place
     from marketing.customer_tastes as tastes
-    inner join touched_customers using (customer_no)
+    where tastes.customer_no in (select customer_no from touched_customers)
 ),
 
 tastes as (
@@ -90,8 +95,7 @@ intervals as (
             totals.customer_no,
             days.day,
             lag(days.day) over (partition by totals.customer_no order by days.day) as former
-        from marketing.customer_totals as totals
-        inner join touched_customers using (customer_no)
+        from present_totals as totals
         cross join unnest(totals.window_purchase_dates) as days (day)
     ) as dates
     where dates.former is not null
@@ -117,8 +121,7 @@ select
     coalesce(tastes.channel_shares, '{}'),
     coalesce(tastes.search_terms, '{}'),
     intervals.median_interval_days
-from marketing.customer_totals as totals
-inner join touched_customers using (customer_no)
+from present_totals as totals
 left join clocks using (customer_no)
 left join tastes using (customer_no)
 left join intervals using (customer_no);
