@@ -128,10 +128,9 @@ def read_csv(open_stream: OpenStream) -> Content:
     a block, UTF-16 and names that no table can take in, and arrow's ArrowInvalid on what is no CSV.
     """
     refuse_foreign_encoding(open_stream)
-    with open_stream() as stream, _clear_about_long_rows():
-        with _reader(stream, names=None, ragged=_skipped) as header:
-            is_empty = header is None
-            names = [] if is_empty else header.schema.names
+    with open_stream() as stream, _clear_about_long_rows(), _reader(stream, names=None, ragged=_skipped) as header:
+        is_empty = header is None
+        names = [] if is_empty else header.schema.names
     if is_empty:
         _refuse_open_header(open_stream)
     columns = check_names(tuple(name.strip() for name in names))
