@@ -26,6 +26,12 @@ Factors = NDArray[np.float32]
 NOTHING = -1
 """The item number where a list has ended."""
 
+SPARE = 8
+"""Candidates beyond a list's length."""
+PADDING = float(np.finfo(np.float32).min)
+"""The library's score of an item that is not to be listed."""
+ROWS_AT_ONCE = 1024
+
 MINIMUM_ITEM_CUSTOMERS = 2
 """What only one customer ever touched says nothing about others, and is nearly half of a grocer's catalogue."""
 
@@ -95,7 +101,9 @@ def best_items(
 
     excluded: (customers, items), what not to list for each customer. refused_items: what not to list for anyone.
     A list ends in NOTHING with score 0 where candidates run out: the library pads with excluded items at -3.4e38, and
-    a score of 0 or below says nothing in favour of an item.
+    a score of 0 or below says nothing in favour of an item. Equal scores come by item number. A customer's list is the
+    same among any other customers: the last bits of BLAS' scores hang on how many it multiplies at once, so they choose
+    a few more than asked for, and the order is that of scores worked out one by one.
     """
     customers, items = len(customer_factors), len(item_factors)
     listed = np.full((customers, length), NOTHING, np.int32)
@@ -105,7 +113,7 @@ def best_items(
         return listed, scores
     from implicit.cpu.als import AlternatingLeastSquares
 
-    reach = min(length, items)
+    reach = min(length + SPARE, items)
     with threadpool_limits(1, user_api="blas"):
         solver = AlternatingLeastSquares(factors=item_factors.shape[1], num_threads=threads)
         solver.item_factors = item_factors
@@ -117,10 +125,24 @@ def best_items(
             filter_already_liked_items=excluded is not None,
             filter_items=None if refused_items is None or not len(refused_items) else refused_items.astype(np.int32),
         )
-    useful = found_scores > 0
-    listed[known, :reach] = np.where(useful, found, NOTHING)
-    scores[known, :reach] = np.where(useful, found_scores, 0)
+    exact = _scores_of(item_factors, solver.user_factors, found)
+    exact[found_scores <= PADDING / 2] = 0
+    best = np.lexsort((found, -exact))[:, :length]
+    found, exact = np.take_along_axis(found, best, axis=1), np.take_along_axis(exact, best, axis=1)
+    useful = exact > 0
+    listed[known, : best.shape[1]] = np.where(useful, found, NOTHING)
+    scores[known, : best.shape[1]] = np.where(useful, exact, 0)
     return listed, scores
+
+
+def _scores_of(item_factors: Factors, customer_factors: Factors, listed: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(customers, n): the score of each listed item, the same bits whatever other rows there are."""
+    scores = np.empty(listed.shape)
+    for start in range(0, len(listed), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        factors = item_factors[listed[rows]].astype(np.float64)
+        scores[rows] = np.einsum("cf,cnf->cn", customer_factors[rows].astype(np.float64), factors)
+    return scores
 
 
 def strongest_reasons(
