@@ -1,7 +1,7 @@
 -- One row per fact: how many of the judged events are not as they should be, and of how many. Unknown customers and items
 -- are counted among the business date's events, and apart from them among the earlier ones of the worst folder: so many
 -- good events do not hide the bad day among them, and a few late ones among a day's events are no alarm. What lies before
--- the gate's first night is one folder.
+-- the gate's first night is one folder. Of folders as bad as each other the largest counts, whatever their order.
 with judged as (
     select
         greatest(landing_files.business_date, cast(:first_night as date) - 1) as folder,
@@ -85,13 +85,13 @@ union all
 (
     select 'events', 'unknown_customer_share', of_nobody, events
     from folders
-    order by of_nobody / nullif(events, 0) desc nulls last
+    order by of_nobody / nullif(events, 0) desc nulls last, events desc
     limit 1
 )
 union all
 (
     select 'events', 'unknown_item_share', of_no_item, with_item
     from folders
-    order by of_no_item / nullif(with_item, 0) desc nulls last
+    order by of_no_item / nullif(with_item, 0) desc nulls last, with_item desc
     limit 1
 )
