@@ -77,3 +77,19 @@ def make_settings(tmp_path: Path, database_url: str) -> Callable[..., Settings]:
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings()
+
+
+@pytest.fixture
+def make_database(postgres: Path) -> Iterator[Callable[[str], str]]:
+    """Makes an empty database of the given encoding; returns its URL."""
+    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+
+    def make(encoding: str) -> str:
+        with administration.connect() as connection:
+            connection.execute(text(f"create database encoded encoding '{encoding}' locale 'C' template template0"))
+        return server.ensure_database(postgres, "encoded")
+
+    yield make
+    with administration.connect() as connection:
+        connection.execute(text("drop database encoded with (force)"))
+    administration.dispose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, text
 
-from include.db import server
 from include.db.engine import make_engine
 from include.landing import LandingFileError, export_sources, load_landing_files
 from include.settings import Settings, load_settings
@@ -155,14 +154,11 @@ def test_an_export_that_dies_leaves_the_former_file(
 
 
 @pytest.fixture
-def make_shop_database(postgres: Path) -> Iterator[Callable[[str], str]]:
+def make_shop_database(make_database: Callable[[str], str]) -> Callable[[str], str]:
     """Makes a database of the given encoding beside the marketing one, with a table of customers; returns its URL."""
-    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
 
     def make(encoding: str) -> str:
-        with administration.connect() as connection:
-            connection.execute(text(f"create database webshop encoding '{encoding}' locale 'C' template template0"))
-        url = server.ensure_database(postgres, "webshop")
+        url = make_database(encoding)
         shop = create_engine(url)
         with shop.begin() as connection:
             connection.execute(text("create table customers (name text, changed timestamptz)"))
@@ -172,10 +168,7 @@ def make_shop_database(postgres: Path) -> Iterator[Callable[[str], str]]:
         shop.dispose()
         return url
 
-    yield make
-    with administration.connect() as connection:
-        connection.execute(text("drop database webshop with (force)"))
-    administration.dispose()
+    return make
 
 
 CUSTOMERS_SOURCE = {

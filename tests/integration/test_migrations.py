@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect
 
-from include.db import server
 from include.db.migrate import alembic_config, migrate
 from include.db.tables import DATED_TABLES, SCHEMA
 from include.settings import PROJECT_ROOT
@@ -41,22 +40,6 @@ def test_each_dated_table_has_a_current_view_and_there_are_a_few_more(engine: En
         "interactions",
         "counted_events",
     }
-
-
-@pytest.fixture
-def make_database(postgres: Path) -> Iterator[Callable[[str], str]]:
-    """Makes an empty database of the given encoding; returns its URL."""
-    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
-
-    def make(encoding: str) -> str:
-        with administration.connect() as connection:
-            connection.execute(text(f"create database encoded encoding '{encoding}' locale 'C' template template0"))
-        return server.ensure_database(postgres, "encoded")
-
-    yield make
-    with administration.connect() as connection:
-        connection.execute(text("drop database encoded with (force)"))
-    administration.dispose()
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
