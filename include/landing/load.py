@@ -24,6 +24,7 @@ from include.landing.ahead import running_ahead
 from include.landing.batches import ROW_NUMBER, Content, LandingFileError, separate_damaged
 from include.landing.changed_days import note_all_rows, note_rows_of
 from include.landing.discovery import LandingFile, find_landing_files, sha256_of
+from include.landing.kinds import ID, TEXT
 from include.landing.merging import (
     add_staged,
     move_refused,
@@ -326,4 +327,4 @@ def _open(file: LandingFile, rules: Rules) -> Content:
     if kind == "jsonl":
         known = tuple(name for name in rules.column_names if name != rules.object_column)
         return read_jsonl(open_stream, known, rules.object_column)
-    return read_parquet(open_stream)
+    return read_parquet(open_stream, [field.name for field in rules.fields if field.kind in (ID, TEXT)])

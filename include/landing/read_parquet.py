@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from typing import Any
 
 import pyarrow
@@ -15,12 +15,15 @@ from include.landing.batches import (
     BATCH_BYTES,
     BATCH_ROWS,
     MARK_ERRORS,
+    ROW_NUMBER,
     Batch,
     Content,
     LandingFileError,
     OpenStream,
+    UnreadableRow,
     check_names,
     numbered,
+    storable,
 )
 
 _PROBED_ROWS = 256
@@ -38,8 +41,11 @@ _TEXT_TYPES = (
 )
 
 
-def read_parquet(open_stream: OpenStream) -> Content:
-    """The file's columns and batches.
+_NO_NUMBERS = pyarrow.array(["nan", "inf", "-inf"])
+
+
+def read_parquet(open_stream: OpenStream, text_columns: Collection[str] = ()) -> Content:
+    """The file's columns and batches. In ``text_columns``, ids say, a float must be a number: "nan" would be an id.
 
     Instants with a zone become UTC, with all their digits, for Postgres to round as it rounds those of a CSV; naive
     ones stay without an offset, for the checks to refuse, as they do what lies beyond the range of microseconds.
@@ -49,10 +55,12 @@ def read_parquet(open_stream: OpenStream) -> Content:
     with open_stream() as stream:
         schema = pyarrow.parquet.ParquetFile(stream).schema_arrow
     json_columns = frozenset(field.name for field in schema if _is_json(field.type))
-    return Content(check_names(tuple(schema.names)), json_columns, _batches(open_stream, schema.names))
+    return Content(check_names(tuple(schema.names)), json_columns, _batches(open_stream, schema, text_columns))
 
 
-def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
+def _batches(open_stream: OpenStream, schema: pyarrow.Schema, text_columns: Collection[str]) -> Generator[Batch]:
+    names = schema.names
+    numbers_as_texts = [field.name for field in schema if field.name in text_columns and _is_float(field.type)]
     start = 1
     rows_at_once = _rows_at_once(open_stream)
     with open_stream() as stream:
@@ -62,7 +70,19 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
             rows = _as_texts(batch)
             numbers = pyarrow.array(range(start, start + batch.num_rows), pyarrow.int64())
             start += batch.num_rows
-            yield Batch(numbered(rows, numbers))
+            yield _separate_no_numbers(numbered(rows, numbers), numbers_as_texts)
+
+
+def _separate_no_numbers(rows: pyarrow.Table, names: list[str]) -> Batch:
+    unreadable: list[UnreadableRow] = []
+    for name in names:
+        is_none = pyarrow.compute.is_in(rows.column(name), value_set=_NO_NUMBERS)
+        for row in rows.filter(is_none).to_pylist():
+            number, value = row.pop(ROW_NUMBER), row[name]
+            given = json.dumps({key: value for key, value in row.items() if value is not None}, ensure_ascii=False)
+            unreadable.append(UnreadableRow(number, f"{name} is {value}: write a missing one as null", storable(given)))
+        rows = rows.filter(pyarrow.compute.invert(is_none))
+    return Batch(rows, unreadable)
 
 
 def _rows_at_once(open_stream: OpenStream) -> int:
@@ -89,6 +109,10 @@ def _as_texts(batch: pyarrow.RecordBatch) -> pyarrow.Table:
 
 def _is_nested(type_: pyarrow.DataType) -> bool:
     return bool(types.is_nested(type_))
+
+
+def _is_float(type_: pyarrow.DataType) -> bool:
+    return bool(types.is_floating(type_.value_type if types.is_dictionary(type_) else type_))
 
 
 def _is_json(type_: pyarrow.DataType) -> bool:
