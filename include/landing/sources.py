@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 LOCK_NAME = "lamplighter.landing.sources"
 """Two runs never write the same file at the same time."""
 
+ROW = "source"
+"""Names the relation in the export's statement, so that none of its columns is taken for a column of the file."""
+
 WATERMARK_TYPE = "timestamp with time zone"
 
 
@@ -41,8 +44,9 @@ def export_sources(engine: Engine, settings: Settings, *, business_date: date) -
     These are the rows whose watermark lies before the end of ``business_date`` in the business's zone and not before
     the end of the last earlier date with such a file, less the source's lag; without one, all rows so far. What lies
     within the lag comes twice and counts once, by its key.
-    Rows without a watermark never come. The files are the only memory: a rerun writes the same bytes, with what came
-    in late, and a killed run leaves a former file or a whole one.
+    Rows without a watermark never come. Arrays come as JSON. The files are the only memory: a killed run leaves a
+    former file or a whole one, and a rerun writes the rows as they are by then, with those that came in late and
+    without those that have changed since, which come with the next night.
 
     Raises LandingFileError, naming each setting, when sources cannot be read as they say: only after all others.
     """
@@ -61,8 +65,9 @@ def _export(engine: Engine, settings: Settings, business_date: date) -> None:
         where = f"sources[{position}]"
         try:
             with closing(_connect(url)) as connection, connection, connection.cursor() as cursor:
-                _check(cursor, source, where)
-                _write(cursor, source, settings, business_date)
+                types = _column_types(cursor, source)
+                _check(types, source, where)
+                _write(cursor, source, types, settings, business_date)
         except LandingFileError as error:
             broken.append(str(error))
         except psycopg2.DataError as error:
@@ -93,12 +98,15 @@ def _names(source: SourceSettings) -> tuple[str, str]:
     return schema, table
 
 
-def _check(cursor: Any, source: SourceSettings, where: str) -> None:
+def _column_types(cursor: Any, source: SourceSettings) -> dict[str, str]:
     cursor.execute(
         "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
         _names(source),
     )
-    types = dict(cursor.fetchall())
+    return dict(cursor.fetchall())
+
+
+def _check(types: dict[str, str], source: SourceSettings, where: str) -> None:
     if not types:
         raise LandingFileError(f"{where}.relation: there is no readable table {source.relation}; write schema.table")
     for name, column in source.columns.items():
@@ -112,7 +120,7 @@ def _check(cursor: Any, source: SourceSettings, where: str) -> None:
         )
 
 
-def _write(cursor: Any, source: SourceSettings, settings: Settings, business_date: date) -> None:
+def _write(cursor: Any, source: SourceSettings, types: dict[str, str], settings: Settings, business_date: date) -> None:
     filesystem, root = url_to_fs(settings.landing)
     folder = f"{root.rstrip('/')}/{source.table}"
     name = f"source-{source.relation}.csv"
@@ -126,7 +134,7 @@ def _write(cursor: Any, source: SourceSettings, settings: Settings, business_dat
     unfinished = f"{folder}/{business_date}/_{name}"  # discovery passes over what starts with an underscore
     filesystem.makedirs(f"{folder}/{business_date}", exist_ok=True)
     with filesystem.open(unfinished, "wb") as stream:
-        cursor.copy_expert(_statement(source, since, until).as_string(cursor), stream)
+        cursor.copy_expert(_statement(source, types, since, until).as_string(cursor), stream)
     filesystem.mv(unfinished, target)
     logger.info("Source %s: rows since %s written to %s", source.relation, since or "the beginning", target)
 
@@ -137,19 +145,30 @@ def _last_date_before(filesystem: Any, folder: str, name: str, business_date: da
     return max((day for day in days if day is not None and day < business_date), default=None)
 
 
-def _statement(source: SourceSettings, since: datetime | None, until: datetime) -> sql.Composed:
+def _statement(source: SourceSettings, types: dict[str, str], since: datetime | None, until: datetime) -> sql.Composed:
     """COPY takes no parameters: names and instants are quoted by the driver."""
     columns = [
-        sql.SQL("{} as {}").format(sql.Identifier(column), sql.Identifier(name))
-        for name, column in source.columns.items()
+        sql.SQL("{} as {}").format(_value(column, types[column], is_first=position == 0), sql.Identifier(name))
+        for position, (name, column) in enumerate(source.columns.items())
     ]
-    watermark = sql.Identifier(source.watermark)
+    watermark = sql.Identifier(ROW, source.watermark)
     bounds = [sql.SQL("{} < {}").format(watermark, sql.Literal(until))]
     if since is not None:
         bounds.append(sql.SQL("{} >= {}").format(watermark, sql.Literal(since)))
-    return sql.SQL("copy (select {} from {} where {} order by {}) to stdout with (format csv, header)").format(
+    # As texts, since some types, json say, have no order.
+    order = [watermark, *(sql.SQL("concat({})").format(sql.Identifier(ROW, name)) for name in source.columns.values())]
+    return sql.SQL("copy (select {} from {} as {} where {} order by {}) to stdout with (format csv, header)").format(
         sql.SQL(", ").join(columns),
         sql.Identifier(*_names(source)),
+        sql.Identifier(ROW),
         sql.SQL(" and ").join(bounds),
-        sql.SQL(", ").join([watermark, *map(sql.Identifier, source.columns.values())]),
+        sql.SQL(", ").join(order),
     )
+
+
+def _value(column: str, type_: str, *, is_first: bool) -> sql.Composable:
+    value: sql.Composable = sql.Identifier(ROW, column)
+    if type_ == "ARRAY":
+        value = sql.SQL("to_json({})").format(value)
+    # An empty text is written in quotes: a row of nothing but nulls would be an empty line, which is no row.
+    return sql.SQL("concat({})").format(value) if is_first else value

@@ -212,3 +212,28 @@ def test_a_source_whose_bytes_are_no_text_is_named_with_the_remedy(
     ) as said:
         export_sources(engine, make_settings(sources=[source]), business_date=FIRST)
     assert "Andr" not in str(said.value)
+
+
+def test_arrays_and_rows_of_nothing_arrive_as_such(engine: Engine, make_settings: Callable[..., Settings]) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("create schema shop"))
+        connection.execute(text("create table shop.people (id text, tags text[], more json, seen timestamptz)"))
+        connection.execute(
+            text(
+                "insert into shop.people values"
+                " ('c1', :tags, '1', :seen), (null, null, null, :seen), ('', '{}', null, :seen)"
+            ),
+            {"tags": ["a,b", "c"], "seen": "2017-11-29T12:00:00Z"},
+        )
+    people = {"table": "customers", "relation": "shop.people", "watermark": "seen", "columns": {"customer_id": "id"}}
+    with_tags = people | {"columns": {"customer_id": "id", "tags": "tags", "more": "more"}}
+    for source, attributes in ((people, {}), (with_tags, {"tags": '["a,b","c"]', "more": "1"})):
+        settings = make_settings(sources=[source])
+        export_sources(engine, settings, business_date=FIRST)
+        summary = load_landing_files(engine, settings, business_date=FIRST)
+        assert (summary.rows_accepted, summary.rows_quarantined) == (1, 2)
+        with engine.connect() as connection:
+            landed = connection.execute(text("select customer_id, attributes from marketing.customers")).all()
+            reasons = connection.execute(text("select distinct reason from marketing.quarantined_rows")).scalars().all()
+        assert landed == [("c1", attributes)]
+        assert reasons == ["customer_id is missing"]
