@@ -78,7 +78,7 @@ def gather_facts(connection: Connection, parameters: dict[str, str], newest_file
         # Right after the first load Postgres knows nothing of the tables, and plans as if they were small.
         connection.execute(text("analyze marketing.customers, marketing.items, marketing.events"))
     values = parameters | {"event_types": list(EVENT_TYPES)}
-    for name in ("judged_events", "repeated_moments"):
+    for name in ("judged_events", "repeated_moments", "repeated_events"):
         make_table(connection, name, source(__file__, name), values)
     write_failures(connection, values | _usual_amounts(connection, values))
     facts = {

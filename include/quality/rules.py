@@ -3,8 +3,10 @@
 One principle decides what becomes of it. An event that no later file can put right (a repeat, an impossible time, price
 or quantity) is **set aside**: it stays in its table, but the view ``marketing.excluded_events`` names it, and what
 learns from events must leave it out. A row that may still be put right (its customer, item or purchase may land later),
-and any row of the other tables, is **only reported**. Of a repeat the first landed row is kept. A file that replaces
-the row ends its being set aside. Rows that cannot be read at all are landing's, and in quarantined_rows.
+and any row of the other tables, is **only reported**. Of rows that repeat each other that of the earliest folder, and
+there of the first file by path, is kept: an order that no reload changes. A file that replaces the row ends its being
+set aside, and of a repeat also one that replaces what it repeated. Rows that cannot be read at all are landing's, and
+in quarantined_rows.
 """
 
 from __future__ import annotations
@@ -80,13 +82,15 @@ RULES = (
 def write_failures(connection: Connection, values: dict[str, Any]) -> None:
     """Replace the business date's rows of quality_failures.
 
-    The temporary table ``repeated_moments`` must be there; ``values``: what the queries bind.
+    Earlier dates' rows stay; those that repeat nothing any more are no longer set aside. The temporary table
+    ``repeated_events`` must be there; ``values``: what the queries bind.
     """
     connection.execute(delete(quality_failures).where(quality_failures.c.business_date == values["business_date"]))
     for name in _QUERIES:
         make_table(connection, "failing_rows", source(__file__, name), values | {"segments": list(SEGMENTS)})
         connection.execute(statement(__file__, "keep_failing_rows"), values)
         connection.execute(text("drop table failing_rows"))
+    connection.execute(statement(__file__, "readmit_events"))
 
 
 def make_table(connection: Connection, name: str, query: str, values: dict[str, Any]) -> None:

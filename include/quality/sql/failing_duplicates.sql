@@ -1,62 +1,23 @@
--- One row per judged event that repeats another under a different id: all that tells events apart is the same, its instant
--- to the microsecond. The first landed is kept, the others are set aside.
+-- One row per judged event that repeats another (see repeated_events.sql), and per event that no night has set aside yet
+-- though it does: what it repeats has come in under an earlier folder.
 select
     'events' as table_name,
     'duplicate' as rule,
     'event_id' as column_name,
-    alike.event_id as row_key,
-    alike.file_id,
-    alike.row_number,
+    repeated_events.event_id as row_key,
+    repeated_events.file_id,
+    repeated_events.row_number,
     'repeats an earlier row under another event_id' as reason,
     true as is_set_aside
-from (
-    select
-        events.event_id,
-        events.file_id,
-        events.row_number,
-        events.occurred_at,
-        row_number() over (
-            partition by
-                events.customer_id,
-                events.occurred_at,
-                events.event_type,
-                events.item_id,
-                events.order_id,
-                events.quantity,
-                events.unit_price,
-                events.query
-            order by events.file_id, events.row_number, events.event_id
-        ) as place
-    from (
-        -- A whole basket has one instant in some shops: what else tells its events apart is compared by a hash, and only
-        -- the few of one hash are then put in order.
+from repeated_events
+where repeated_events.is_judged
+    or not exists (
         select
-            candidates.customer_id,
-            candidates.occurred_at,
-            candidates.content
-        from (
-            select
-                known.customer_id,
-                known.occurred_at,
-                hash_record_extended(
-                    row(known.event_type, known.item_id, known.order_id, known.quantity, known.unit_price, known.query), 0
-                ) as content
-            from repeated_moments
-            inner join marketing.events as known
-                on known.customer_id = repeated_moments.customer_id and known.occurred_at = repeated_moments.occurred_at
-        ) as candidates
-        group by candidates.customer_id, candidates.occurred_at, candidates.content
-        having count(*) > 1
-    ) as repeated
-    inner join marketing.events
-        on events.customer_id = repeated.customer_id
-        and events.occurred_at = repeated.occurred_at
-        and repeated.content = hash_record_extended(
-            row(events.event_type, events.item_id, events.order_id, events.quantity, events.unit_price, events.query), 0
-        )
-) as alike
-where alike.place > 1
-    and (
-        alike.occurred_at >= cast(:unjudged_since as timestamptz)
-        or alike.file_id = any(cast(:unjudged_files as bigint[]))
+        from marketing.quality_failures as former
+        where former.table_name = 'events'
+            and former.rule = 'duplicate'
+            and former.is_set_aside
+            and former.row_key = repeated_events.event_id
+            and former.file_id = repeated_events.file_id
+            and former.row_number = repeated_events.row_number
     )

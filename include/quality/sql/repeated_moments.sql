@@ -1,5 +1,6 @@
--- One row per customer and instant of which a judged event may repeat another. On a first night all events are judged, and
--- an index in this very order is read once; on other nights each judged event looks for its like.
+-- One row per customer and instant of which a judged event may repeat another, or an earlier night found a repeat: what it
+-- repeated may have changed since. On a first night all events are judged, and an index in this very order is read once; on
+-- other nights each judged event looks for its like.
 select
     events.customer_id,
     events.occurred_at
@@ -26,3 +27,12 @@ where cast(:unjudged_since as timestamptz) > '-infinity'
             and others.occurred_at = events.occurred_at
             and others.event_id <> events.event_id
     )
+union
+select
+    events.customer_id,
+    events.occurred_at
+from marketing.quality_failures as former
+inner join marketing.events on events.event_id = former.row_key
+where former.table_name = 'events'
+    and former.rule = 'duplicate'
+    and former.business_date <> cast(:business_date as date)
