@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from include.business_time import start_of_day
 from include.db.locks import lock
+from include.db.sql import source as sql_text
 from include.landing.batches import LandingFileError
 from include.landing.discovery import as_date
 from include.settings import Settings, SourceSettings
@@ -99,10 +100,9 @@ def _names(source: SourceSettings) -> tuple[str, str]:
 
 
 def _column_types(cursor: Any, source: SourceSettings) -> dict[str, str]:
-    cursor.execute(
-        "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
-        _names(source),
-    )
+    """Postgres' name of each column's type, without precision; ``ARRAY`` for any array."""
+    relation = sql.Identifier(*_names(source)).as_string(cursor)
+    cursor.execute(sql_text(__file__, "column_types"), [relation])
     return dict(cursor.fetchall())
 
 

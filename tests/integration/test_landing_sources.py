@@ -237,3 +237,61 @@ def test_arrays_and_rows_of_nothing_arrive_as_such(engine: Engine, make_settings
             reasons = connection.execute(text("select distinct reason from marketing.quarantined_rows")).scalars().all()
         assert landed == [("c1", attributes)]
         assert reasons == ["customer_id is missing"]
+
+
+RELATIONS = {
+    "a table": "alter table warehouse.lines rename to people",
+    "a view": "create view shop.people as select * from warehouse.lines",
+    "a materialized view": "create materialized view shop.people as select * from warehouse.lines",
+    "a partitioned table": """
+        create table shop.people (like warehouse.lines) partition by list (id);
+        create table shop.one partition of shop.people default;
+        insert into shop.people select * from warehouse.lines""",
+}
+
+
+@pytest.mark.parametrize("kind", RELATIONS)
+def test_a_source_may_be_any_relation_with_rows(
+    engine: Engine, make_settings: Callable[..., Settings], kind: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("create schema shop; create schema warehouse; create domain shop.words text[]"))
+        connection.execute(
+            text("create table warehouse.lines (id text, gone int, tags shop.words, seen timestamptz(3))")
+        )
+        connection.execute(text("alter table warehouse.lines drop gone"))
+        connection.execute(text("insert into warehouse.lines values ('c1', '{a,b}', '2017-11-29T12:00:00Z')"))
+        connection.execute(text(RELATIONS[kind]))
+    source = {
+        "table": "customers",
+        "relation": "warehouse.people" if kind == "a table" else "shop.people",
+        "columns": {"customer_id": "id", "tags": "tags"},
+        "watermark": "seen",
+    }
+    settings = make_settings(sources=[source])
+    export_sources(engine, settings, business_date=FIRST)
+    load_landing_files(engine, settings, business_date=FIRST)
+    with engine.connect() as connection:
+        landed = connection.execute(text("select customer_id, attributes from marketing.customers")).all()
+    assert landed == [("c1", {"tags": '["a","b"]'})]
+
+
+@pytest.mark.parametrize("right", ["usage on schema shop", 'select on shop."Order lines"'])
+def test_a_source_that_may_not_be_read_is_named_with_the_remedy(
+    shop: Callable[[int, str, str], None], engine: Engine, make_settings: Callable[..., Settings], right: str
+) -> None:
+    url = engine.url.set(username="reader").render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(text("create role reader login"))
+        connection.execute(text("grant usage on schema shop to reader"))
+        connection.execute(text('grant select on shop."Order lines" to reader'))
+        connection.execute(text(f"revoke {right} from reader"))
+    try:
+        with pytest.raises(
+            LandingFileError,
+            match=r"^sources\[0\]: shop.Order lines cannot be read \(InsufficientPrivilege\): check .* its rights$",
+        ):
+            export_sources(engine, make_settings(sources=[SOURCE | {"database_url": url}]), business_date=FIRST)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("drop owned by reader; drop role reader"))
