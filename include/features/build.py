@@ -44,6 +44,7 @@ from include.db.tables import (
 from include.features.forecast import forecast_orders
 from include.features.indexes import filled_without_indexes
 from include.features.state import (
+    LONGEST_NAME,
     Start,
     daily_fingerprint,
     newest_file_id,
@@ -353,6 +354,7 @@ def _parameters(settings: Settings, business_date: date, start: Start, newest: i
         "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
         "business_time_zone": settings.business_time_zone,
         "customer_time_zone": settings.customer_time_zone,
+        "longest_name": LONGEST_NAME,
         "event_types": list(EVENT_TYPES),
         "purchase_no": EVENT_TYPES.index("purchase") + 1,
         "event_weights": [float(features.event_weights.get(name, 0.0)) for name in EVENT_TYPES],

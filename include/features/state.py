@@ -15,6 +15,8 @@ LANDMARK_HALF_LIVES = 20
 """So far after its landmark a total begins anew from another: a decay of 2^20 still leaves decimals short."""
 LONGEST_STEP_DAYS = 62
 """More days than this are added up faster anew than as differences."""
+LONGEST_NAME = 200
+"""Characters that count of a category, brand, device, channel or search term: all of it must fit into an index."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ class Start:
 
 
 def daily_fingerprint(settings: Settings) -> str:
-    """Of the settings that the daily tables depend on; customers' zones are kept customer by customer."""
-    return json.dumps({"business_time_zone": settings.business_time_zone, "event_types": EVENT_TYPES})
+    """Of what the daily tables depend on besides events; customers' zones are kept customer by customer."""
+    return json.dumps(
+        {
+            "business_time_zone": settings.business_time_zone,
+            "event_types": EVENT_TYPES,
+            "longest_name": LONGEST_NAME,
+        }
+    )
 
 
 def totals_fingerprint(settings: Settings) -> str:

@@ -279,3 +279,37 @@ def test_profiles_name_brands_devices_searches_and_days(engine: Engine, make_set
         Decimal(str(line.unit_price)) * Decimal(1 if np.isnan(line.quantity) else int(line.quantity))
         for line in frame.iloc[:3].itertuples()
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "column"),
+    [
+        ("update marketing.items set category = :long", "preferred_categories"),
+        ("update marketing.items set brand = :long", "favourite_brands"),
+        ("update marketing.events set properties = jsonb_build_object('device', cast(:long as text))", "devices"),
+        ("update marketing.events set properties = jsonb_build_object('channel', cast(:long as text))", "channels"),
+        ("update marketing.events set event_type = 'search', query = :long", "search_terms"),
+    ],
+    ids=["category", "brand", "device", "channel", "query"],
+)
+def test_the_first_200_characters_of_a_long_name_count(
+    engine: Engine, make_settings: MakeSettings, told: str, column: str
+) -> None:
+    settings = make_settings(features=FEATURES)
+    random = np.random.default_rng(11)
+    long = "".join(chr(number) for number in random.integers(0x4E00, 0x9FFF, 4000))  # too much for an index's row
+    shop, frame = Shop(engine), history(random).query("customer_id == 'c1'")
+    shop.open()
+    shop.load(frame.iloc[:40])
+    build_features(engine, settings, business_date=LAST)
+    shop.load(frame.iloc[40:].assign(event_type="purchase", item_id="i1"))
+    with engine.begin() as connection:
+        where = " where event_id = any(:ids)" if "events" in told else " where item_id in ('i1', 'i2')"
+        connection.execute(text(told + where), {"long": long, "ids": list(frame.event_id[40:])})
+    build_features(engine, settings, business_date=LAST)
+    night = contents(engine, LAST)
+    assert long[:200] in night["customer_features"]["c1",][column]
+    rebuild_features(engine, settings)
+    assert_same(contents(engine, LAST), night)
+    build_features(engine, settings, business_date=LAST)
+    assert_same(contents(engine, LAST), night)

@@ -5,7 +5,9 @@ with moved as (
     from marketing.feature_items
     left join marketing.items using (item_id)
     cross join lateral (
-        values ('category', feature_items.category, items.category), ('brand', feature_items.brand, items.brand)
+        values
+        ('category', feature_items.category, left(items.category, cast(:longest_name as integer))),
+        ('brand', feature_items.brand, left(items.brand, cast(:longest_name as integer)))
     ) as kinds (kind, former, present)
     where kinds.former is distinct from kinds.present
 ),

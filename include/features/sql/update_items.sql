@@ -2,7 +2,10 @@
 update marketing.feature_items
 set category = present.category, brand = present.brand
 from (
-    select numbered.item_no, items.category, items.brand
+    select
+        numbered.item_no,
+        left(items.category, cast(:longest_name as integer)) as category,
+        left(items.brand, cast(:longest_name as integer)) as brand
     from marketing.feature_items as numbered
     left join marketing.items using (item_id)
 ) as present
