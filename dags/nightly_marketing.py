@@ -6,7 +6,7 @@ customer wants, publish recommendations, decide who gets which message on D+1 at
 
 **When**: every night at 02:00 of the business's time zone, for the day before. By hand: *Trigger* with a
 `business_date` (empty: the last completed day). Any date can be run again, cleared or backfilled: the same data give
-the same tables.
+the same tables. Only a source table is read as it is by then: rows that changed since come with the next night.
 
 **What is normal**: about a minute for a few thousand customers and a million events on two cores; up to two on the
 first night, which lands the history. A failed `check_data_quality` is the gate at work:

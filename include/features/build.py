@@ -111,7 +111,8 @@ def build_features(engine: Engine, settings: Settings, *, business_date: date) -
     that loads since the last build changed (``changed_event_days``), of new days, and of customers whose zone changed.
     Replaces the date's rows of ``customer_features`` and ``item_features``, and what the view ``interactions`` shows,
     in one transaction: readers see the former rows until it commits, and a build that runs at the same time waits for
-    this one. An earlier date, or other weights, half-lives or windows, begin the totals anew from the daily aggregates.
+    this one. A load that commits meanwhile is not seen at all, and comes in with the next build. An earlier date, or
+    other weights, half-lives or windows, begin the totals anew from the daily aggregates.
 
     A weight is the sum, over distinct business days and event types, of the type's weight, halved with every
     ``half_life_days`` of age: how often a customer came back says more than how many pieces were in a basket. The
@@ -121,8 +122,7 @@ def build_features(engine: Engine, settings: Settings, *, business_date: date) -
     or a weight is not finite.
     """
     _check(settings)
-    with engine.begin() as connection:
-        lock(connection, LOCK_NAME)
+    with _one_state(engine) as connection:
         return _build(connection, settings, business_date)
 
 
@@ -133,8 +133,7 @@ def rebuild_features(engine: Engine, settings: Settings, *, business_date: date 
     business_date: None is the date of the last build. Raises ValueError when there is neither.
     """
     _check(settings)
-    with engine.begin() as connection:
-        lock(connection, LOCK_NAME)
+    with _one_state(engine) as connection:
         state = read_state(connection)
         if business_date is None:
             if state is None:
@@ -142,6 +141,19 @@ def rebuild_features(engine: Engine, settings: Settings, *, business_date: date 
             business_date = state["business_date"]
         connection.execute(delete(feature_state))
         return _build(connection, settings, business_date)
+
+
+@contextmanager
+def _one_state(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees the data as they are when no other build runs any more, and no later change.
+
+    The lock has a connection of its own: waiting for it takes a snapshot, which would be of before the other build's
+    end. Nobody but the build writes what it writes, so no other transaction can come in its way.
+    """
+    with engine.begin() as holder:
+        lock(holder, LOCK_NAME)
+        with engine.execution_options(isolation_level="REPEATABLE READ").begin() as connection:
+            yield connection
 
 
 def _build(connection: Connection, settings: Settings, business_date: date) -> FeatureSummary:

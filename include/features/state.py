@@ -81,5 +81,5 @@ def read_state(connection: Connection) -> RowMapping | None:
 
 
 def newest_file_id(connection: Connection) -> int:
-    """The newest load that touched events; read before the events, so that one that commits meanwhile comes again."""
+    """The newest load that touched events, of those in the transaction's sight."""
     return connection.execute(select(func.coalesce(func.max(changed_event_days.c.file_id), 0))).scalar_one()

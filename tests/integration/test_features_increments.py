@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from include.db.copy import copy_in
+from include.db.sql import source
 from include.db.tables import EVENT_TYPES, customers, events, items
 from include.features import build_features, forecast, rebuild_features
 from include.settings import Settings
@@ -313,3 +315,52 @@ def test_the_first_200_characters_of_a_long_name_count(
     assert_same(contents(engine, LAST), night)
     build_features(engine, settings, business_date=LAST)
     assert_same(contents(engine, LAST), night)
+
+
+@contextmanager
+def just_before(engine: Engine, name: str, act: Callable[[], None]) -> Iterator[None]:
+    """In the block ``act`` is called once, when a build is about to run its statement ``name``."""
+    head = source(forecast.__file__, name)[:60]
+    calls = 0
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal calls
+        if statement.startswith(head):
+            calls += 1
+            if calls == 1:
+                act()
+
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    assert calls
+
+
+@pytest.mark.parametrize("name", ["find_days", "number_customers", "correct_latest_events", "correct_purchase_bounds"])
+def test_a_load_that_commits_during_a_build_counts_in_the_next(
+    engine: Engine, make_settings: MakeSettings, name: str
+) -> None:
+    settings = make_settings(features=FEATURES)
+    shop, frame = Shop(engine), history(np.random.default_rng(7)).query("customer_id < 'c15'")
+    frame.loc[frame.customer_id == "c1", ["event_type", "item_id"]] = ["purchase", "i1"]
+    own = frame[frame.customer_id == "c1"].sort_values("occurred_at")
+    ends = [own.event_id.iloc[0], own.event_id.iloc[-1]]
+    shop.open()
+    shop.load(frame)
+    build_features(engine, settings, business_date=LAST)
+    shop.load(frame.iloc[:0], ends)
+    build_features(engine, settings, business_date=LAST)
+    expected = contents(engine, LAST)
+    shop.load(own[own.event_id.isin(ends)])
+    build_features(engine, settings, business_date=LAST)
+    shop.load(frame.iloc[:0], ends)
+    with just_before(engine, name, lambda: shop.load(frame.iloc[:0], list(own.event_id))):
+        build_features(engine, settings, business_date=LAST)
+    assert_same(contents(engine, LAST), expected)
+    build_features(engine, settings, business_date=LAST)
+    found = contents(engine, LAST)
+    assert ("c1", "i1") not in found["interactions"]
+    rebuild_features(engine, settings)
+    assert_same(found, contents(engine, LAST))
