@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -12,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy
 import pyarrow
+import pyarrow.compute
 import pyarrow.csv
 
 from include.landing.batches import (
@@ -25,6 +28,7 @@ from include.landing.batches import (
     OpenStream,
     UnreadableRow,
     check_names,
+    holds_byte,
     numbered,
     refuse_foreign_encoding,
     storable,
@@ -39,6 +43,11 @@ ROWS_AT_ONCE = 16_384
 """Of a batch: its columns stay in the processor's cache."""
 RAGGED_ROWS_THAT_REFUSE = 100_000
 """Of a file that has not a single other row."""
+_QUARANTINED_CHARACTERS = 1 << 20
+"""Of a row that took in the rows after it."""
+_LINE_ENDS = "\r\n"
+_QUOTED_TO_ITS_END = re.compile(r'[^"]*(""[^"]*)*"(,|$)')
+"""What follows a quote that opens a value, up to the one that closes it."""
 
 
 class _ValidUtf8(io.RawIOBase):
@@ -102,6 +111,8 @@ class _RaggedRows:
         number = row.number - 1  # arrow counts the header as row 1
         if UNDECODABLE in row.text or NUL in row.text:
             self.last = unreadable_text(number, row.text)
+        elif lines := _lines_run_together(row.text, row.expected_columns):
+            self.last = _run_on(number, lines, row.text)
         else:
             reason = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
             self.last = UnreadableRow(number, reason, storable(row.text))
@@ -227,7 +238,7 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
                     next_number = int(numbers[-1]) + 1
                     last_value = rows.column(rows.num_columns - 1)[-1].as_py()
                     ragged.forget_before(next_number)
-                yield Batch(numbered(rows, pyarrow.array(numbers)), ragged.take_new())
+                yield _separate_run_on(Batch(numbered(rows, pyarrow.array(numbers)), ragged.take_new()))
     rest = ragged.take_new()
     if rest:
         yield Batch(pyarrow.table({ROW_NUMBER: pyarrow.array([], pyarrow.int64())}), rest)
@@ -256,6 +267,77 @@ def _numbers(start: int, count: int, skipped: list[int]) -> numpy.ndarray:
     skipped_here = [number for number in skipped if number >= start]
     candidates = numpy.arange(start, start + count + len(skipped_here), dtype=numpy.int64)
     return candidates[~numpy.isin(candidates, skipped_here)][:count] if skipped_here else candidates
+
+
+def _separate_run_on(batch: Batch) -> Batch:
+    """Move rows that took in the rows after them to the unreadable ones.
+
+    A quote that is not closed ends where a later row opens one, and arrow takes all between for one value.
+    """
+    names = batch.rows.column_names[1:]
+    if len(names) == 1:
+        return batch  # without a comma, a line of a text and a row look alike
+    is_run_on = numpy.zeros(batch.rows.num_rows, bool)
+    unreadable = list(batch.unreadable)
+    for place in _places_of_joined_lines(batch.rows):
+        number, *values = (column[place].as_py() for column in batch.rows.columns)
+        spans = max(_lines_taken_in(values, position) for position in range(len(values)))
+        if spans:
+            given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            unreadable.append(_run_on(number, spans, json.dumps(given, ensure_ascii=False)))
+            is_run_on[place] = True
+    return Batch(batch.rows.filter(pyarrow.array(~is_run_on)), unreadable) if is_run_on.any() else batch
+
+
+def _places_of_joined_lines(rows: pyarrow.Table) -> list[int]:
+    """Rows, counted from 0, with a text of several lines that has at least as many commas as a row."""
+    commas = rows.num_columns - 2
+    is_joined = numpy.zeros(rows.num_rows, bool)
+    for column in rows.columns[1:]:
+        if holds_byte(column, _LINE_ENDS.encode()):
+            is_long = pyarrow.compute.greater_equal(pyarrow.compute.count_substring(column, ","), commas)
+            has_lines = pyarrow.compute.match_substring_regex(column, f"[{_LINE_ENDS}]")
+            is_joined |= pyarrow.compute.and_(is_long, has_lines).fill_null(False).to_numpy()
+    return [int(place) for place in numpy.flatnonzero(is_joined)]
+
+
+def _lines_taken_in(values: list[str | None], position: int) -> int:
+    """How many lines the value at ``position`` spans, if it is the rest of a row, whole rows and the start of another.
+
+    0 if it is none, but a text of several lines. Where only two rows ran together, the second's own closing quote,
+    which is left in its text, tells them from such a text.
+    """
+    lines = _written_lines(values[position] or "")
+    commas = len(values) - 1
+    if len(lines) < 2 or lines[0].count(",") < commas - position or lines[-1].count(",") < position:
+        return 0
+    if len(lines) == 2:
+        behind = ",".join([lines[-1], *(value or "" for value in values[position + 1 :])])
+        is_run_on = _QUOTED_TO_ITS_END.match(behind) is not None
+    else:
+        is_run_on = _most([line.count(",") == commas for line in lines[1:-1]])
+    return len(lines) if is_run_on else 0
+
+
+def _lines_run_together(text: str, fields: int) -> int:
+    """How many lines a row's own text spans, if most could be rows of so many fields; else 0."""
+    lines = _written_lines(text)
+    is_run_on = len(lines) > 1 and _most([line.count(",") >= fields - 1 for line in lines])
+    return len(lines) if is_run_on else 0
+
+
+def _written_lines(text: str) -> list[str]:
+    """Those of a text that are not blank."""
+    return [line for line in re.split(f"[{_LINE_ENDS}]+", text) if line.strip()]
+
+
+def _most(facts: list[bool]) -> bool:
+    return 2 * sum(facts) > len(facts)
+
+
+def _run_on(number: int, lines: int, text: str) -> UnreadableRow:
+    reason = f"spans {lines:,} lines, which look like rows of their own: close its quote"
+    return UnreadableRow(number, reason, storable(text[:_QUARANTINED_CHARACTERS]))
 
 
 def _refuse_open_quote(

@@ -113,6 +113,42 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
         csv(line("e1", '"a')) + (line("e2") + "\n") * 400_000,
         Refused("never closes: close it"),
     ),
+    *(
+        (
+            f"quote closed by a later row's {what}",
+            "a.csv",
+            csv(
+                line("e1"),
+                line("e2", '"oat milk'),
+                *(line(f"e{n}") for n in range(3, 998)),
+                line("e998", text),
+                *(line(f"e{n}") for n in (999, 1000)),
+            ),
+            Rows(3, 1, "spans 997 lines, which look like rows of their own: close its quote"),
+        )
+        for what, text in (("quotes", '"5"" nail"'), ("text", '"rye bread"'))
+    ),
+    (
+        "quote closed by the next row",
+        "a.csv",
+        csv(line("e1", '"oat'), line("e2", '"rye"'), line("e3")),
+        Rows(1, 1, "spans 2 lines"),
+    ),
+    (
+        "quote in the middle closed by the next row",
+        "a.csv",
+        csv('e1,view,"c1,,x', 'e2,view,"c2",,y'),
+        Rows(0, 1, "spans 2 lines"),
+    ),
+    (
+        "all quoted, one unclosed",
+        "a.csv",
+        csv('"e1","view","c1","","x', '"e2","view","c2","","y"'),
+        Rows(0, 1, "spans"),
+    ),
+    ("an address", "a.csv", csv(line("e1", '"Flat 2, 1 High St, Ely\nKent, UK, Earth, Sun"')), Rows(1)),
+    ("a text of lines", "a.csv", csv(line("e1", '"a, b, c\nd, e\n\nf, g, h, i, j\n"')), Rows(1)),
+    ("ragged text of lines", "a.csv", csv('e1,"a, b\nc"', line("e2")), Rows(1, 1, "has 2 fields")),
     ("ragged", "a.csv", csv("e1,view", line("e2"), line("e3") + ",,"), Rows(1, 2, "fields where the header has 5")),
     ("1 MB field", "a.csv", csv(line("e1", LONG), line("e2")), Rows(2)),
     (

@@ -88,6 +88,58 @@ def test_a_quote_that_never_closes_is_an_error_not_a_loss(data: bytes) -> None:
         csv_rows(data)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("position", range(4))
+@pytest.mark.parametrize("taken_in", [0, 1, 2, 50])
+def test_no_row_disappears_in_a_quote_that_a_later_row_closes(position: int, taken_in: int, end: str) -> None:
+    def with_quoted(number: int, text: str) -> str:
+        return ",".join(text if place == position else f"r{number}" for place in range(4))
+
+    table = [
+        "a,b,c,d",
+        with_quoted(1, "x"),
+        with_quoted(2, '"oat milk'),
+        *(with_quoted(3 + n, "y") for n in range(taken_in)),
+        with_quoted(90, '"rye ""bread"""'),
+        with_quoted(91, "z"),
+    ]
+    rows, unreadable = csv_rows(end.join(table).encode())
+    assert [row[ROW_NUMBER] for row in rows] == [1, 3]
+    assert [(row.row_number, row.reason.split(",")[0]) for row in unreadable] == [(2, f"spans {2 + taken_in} lines")]
+    assert "oat milk" in unreadable[0].row
+    assert "rye" in unreadable[0].row
+
+
+def test_no_row_disappears_in_a_quote_that_a_text_of_lines_closes() -> None:
+    rows, unreadable = csv_rows(b'a,b,c\n1,x,y\n2,x,"oat\n3,x,y\n4,x,"rye\nbread"\n')
+    assert [row[ROW_NUMBER] for row in rows] == [1]
+    assert [
+        (row.row_number, row.reason.split(",")[0]) for row in sorted(unreadable, key=lambda row: row.row_number)
+    ] == [
+        (2, "spans 3 lines"),
+        (3, "has 1 fields where the header has 3"),
+    ]
+
+
+def test_of_a_row_that_took_in_others_the_first_mebibyte_is_kept() -> None:
+    taken_in = "".join(f"{n},{'x' * 100}\n" for n in range(20_000))
+    rows, (row,) = csv_rows(f'a,b\n1,"{taken_in}9,"y"\n'.encode())
+    assert rows == []
+    assert row.reason.startswith("spans 20,001 lines")
+    assert len(row.row) == 1 << 20
+
+
+def test_texts_of_lines_are_no_rows_that_ran_together() -> None:
+    texts = ["1 High St, Ely\nKent", "a, b\r\nc, d", "x\ny, z\n", '5"\n6"', "oak, ash\nfir\nelm, yew", "\n,\n"]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["a", "b"], *([text_, text_] for text_ in texts)])
+    rows, unreadable = csv_rows(text.getvalue().encode())
+    assert unreadable == []
+    assert [row["a"] for row in rows] == [row["b"] for row in rows] == texts
+    only = "one\n" + '"p,q\nr,s\nt,u"\n' * 2
+    assert [len(part) for part in csv_rows(only.encode())] == [2, 0]
+
+
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
