@@ -8,6 +8,7 @@ import json
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
@@ -99,13 +100,14 @@ class _RaggedRows:
     """Rows with another number of fields than the header, collected while arrow parses."""
 
     def __init__(self) -> None:
-        self.numbers: list[int] = []
-        """Of those that arrow has skipped and no batch has accounted for."""
         self.last: UnreadableRow | None = None
         self.count = 0
         self.hopeless: str | None = None
         """What is wrong with every row of the file so far, when there are too many to go on."""
         self._new: list[UnreadableRow] = []
+        self._next = 1
+        self._skipped: deque[int] = deque()
+        """Numbers from ``_next`` on; arrow parses ahead of what it yields."""
 
     def __call__(self, row: pyarrow.csv.InvalidRow) -> str:
         number = row.number - 1  # arrow counts the header as row 1
@@ -117,7 +119,7 @@ class _RaggedRows:
             reason = f"has {row.actual_columns} fields where the header has {row.expected_columns}"
             self.last = UnreadableRow(number, reason, storable(row.text))
         self.count += 1
-        self.numbers.append(number)
+        self._skipped.append(number)
         self._new.append(self.last)
         if self.count == number >= RAGGED_ROWS_THAT_REFUSE:
             self.hopeless = f"row {number} {self.last.reason}, and so it is with each of the rows before it"
@@ -128,8 +130,16 @@ class _RaggedRows:
         new, self._new = self._new, []
         return new
 
-    def forget_before(self, number: int) -> None:
-        self.numbers = [later for later in self.numbers if later >= number]
+    def number_next(self, count: int) -> numpy.ndarray:
+        """The numbers, ascending, of the next ``count`` rows that arrow did not skip."""
+        first, end, skipped = self._next, self._next + count, []
+        # Those right behind are done with, too: where no good row comes for long, they must not pile up.
+        while self._skipped and self._skipped[0] <= end:
+            skipped.append(self._skipped.popleft())
+            end += 1
+        self._next = end
+        numbers = numpy.arange(first, end, dtype=numpy.int64)
+        return numpy.delete(numbers, numpy.array(skipped) - first) if skipped else numbers
 
 
 def read_csv(open_stream: OpenStream) -> Content:
@@ -221,7 +231,7 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
     if not names:
         return
     ragged = _RaggedRows()
-    next_number = 1
+    last_number = 0
     last_value: str | None = None
     columns = [name.strip() for name in names]
     with (
@@ -233,16 +243,15 @@ def _batches(open_stream: OpenStream, names: list[str]) -> Generator[Batch]:
         for block in blocks:
             for record_batch in _pieces(block):
                 rows = pyarrow.Table.from_batches([record_batch]).rename_columns(columns)
-                numbers = _numbers(next_number, rows.num_rows, ragged.numbers)
+                numbers = ragged.number_next(rows.num_rows)
                 if rows.num_rows:
-                    next_number = int(numbers[-1]) + 1
+                    last_number = int(numbers[-1])
                     last_value = rows.column(rows.num_columns - 1)[-1].as_py()
-                    ragged.forget_before(next_number)
                 yield _separate_run_on(Batch(numbered(rows, pyarrow.array(numbers)), ragged.take_new()))
     rest = ragged.take_new()
     if rest:
         yield Batch(pyarrow.table({ROW_NUMBER: pyarrow.array([], pyarrow.int64())}), rest)
-    _refuse_open_quote(open_stream, next_number, last_value, ragged.last)
+    _refuse_open_quote(open_stream, last_number, last_value, ragged.last)
 
 
 def _pieces(block: pyarrow.RecordBatch) -> Iterator[pyarrow.RecordBatch]:
@@ -260,13 +269,6 @@ def _clear_about_ragged_files(ragged: _RaggedRows) -> Iterator[None]:
             raise
         # Arrow's own message quotes the row.
         raise LandingFileError(f"{ragged.hopeless}: write as many fields as the header names") from None
-
-
-def _numbers(start: int, count: int, skipped: list[int]) -> numpy.ndarray:
-    """The next ``count`` row numbers from ``start`` that arrow did not skip. Arrow parses ahead of what it yields."""
-    skipped_here = [number for number in skipped if number >= start]
-    candidates = numpy.arange(start, start + count + len(skipped_here), dtype=numpy.int64)
-    return candidates[~numpy.isin(candidates, skipped_here)][:count] if skipped_here else candidates
 
 
 def _separate_run_on(batch: Batch) -> Batch:
@@ -341,10 +343,10 @@ def _run_on(number: int, lines: int, text: str) -> UnreadableRow:
 
 
 def _refuse_open_quote(
-    open_stream: OpenStream, next_number: int, last_value: str | None, ragged: UnreadableRow | None
+    open_stream: OpenStream, last_number: int, last_value: str | None, ragged: UnreadableRow | None
 ) -> None:
     """A quote that never closes swallows every later row into one value; arrow takes that silently."""
-    number, text = next_number - 1, last_value or ""
+    number, text = last_number, last_value or ""
     if ragged is not None and ragged.row_number > number:
         number, text = ragged.row_number, ragged.row
     if "\n" not in text and "\r" not in text:

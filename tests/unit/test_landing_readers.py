@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -69,6 +70,18 @@ def test_ragged_csv_rows_keep_their_numbers_and_those_of_their_neighbours() -> N
         (3, "has 3 fields where the header has 2", "3,3,3"),
         (5, "has 1 fields where the header has 2", "5"),
     ]
+
+
+def test_ragged_rows_do_not_pile_up_where_no_other_row_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.landing.read_csv.BLOCK_BYTES", 4_096)
+    data = b"a,b\n1,1\n" + b"3\n" * 200_000 + b"2,2\n3\n4,4\n"
+    good, unreadable, objects = [], 0, []
+    for batch in read_csv(opener(data)).batches:
+        good += batch.rows.column(ROW_NUMBER).to_pylist()
+        unreadable += len(batch.unreadable)
+        objects.append(sys.getallocatedblocks())
+    assert (good, unreadable) == ([1, 200_002, 200_004], 200_001)
+    assert max(objects) - objects[0] < 100_000
 
 
 def test_csv_rows_that_text_cannot_hold_are_set_apart() -> None:
