@@ -98,7 +98,7 @@ def _as_text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return value
-    return json.dumps(value)
+    return json.dumps(value, allow_nan=False)  # 1e400 is read as an infinite number
 
 
 def _batch(rows: list[tuple[int | str | None, ...]], unreadable: list[UnreadableRow], names: tuple[str, ...]) -> Batch:

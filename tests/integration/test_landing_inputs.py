@@ -240,6 +240,13 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("truncated parquet", "a.parquet", parquet(query=["a"])[:-20], Refused("cannot be read")),
     ("jsonl, NaN", "a.jsonl", json_line(', "quantity": NaN'), Rows(0, 1, "NaN is no JSON value")),
     ("jsonl, Infinity", "a.jsonl", json_line(', "x": Infinity'), Rows(0, 1, "Infinity is no JSON value")),
+    (
+        "jsonl, too large an id",
+        "a.jsonl",
+        json_line("", "1e400") + json_line("", "[-1e400]"),
+        Rows(0, 2, "is not JSON"),
+    ),
+    ("jsonl, true as an id", "a.jsonl", json_line("", "true"), Rows(1)),
     ("jsonl, nested", "a.jsonl", json_line(', "x": {"y": [1, {"z": null}]}'), Rows(1)),
     ("jsonl, array", "a.jsonl", json_line("") + "[1]\n", Rows(1, 1, "is not a JSON object")),
     ("jsonl, repeated key", "a.jsonl", json_line(', "query": "a", "query": "b"'), Rows(1)),
