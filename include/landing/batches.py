@@ -17,6 +17,8 @@ ROW_NUMBER = "row_number"
 BATCH_ROWS = 65_536
 BATCH_BYTES = 8 << 20
 """Whichever comes first; several batches are in memory at once."""
+LONGEST_ROW_BYTES = 8 << 20
+"""Of CSV and of JSON: what is held to find a row's end."""
 
 OpenStream = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens the file's bytes, decompressed, from the start; a reader may do so more than once."""

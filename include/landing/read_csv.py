@@ -19,6 +19,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from include.landing.batches import (
+    LONGEST_ROW_BYTES,
     MARK_ERRORS,
     NUL,
     ROW_NUMBER,
@@ -36,8 +37,6 @@ from include.landing.batches import (
     unreadable_text,
 )
 
-BLOCK_BYTES = 8 << 20
-"""A single row must fit into a block."""
 _CHUNK_BYTES = 1 << 20
 _LETTING_GO_SECONDS = 0.1
 ROWS_AT_ONCE = 16_384
@@ -172,8 +171,9 @@ def _clear_about_long_rows() -> Iterator[None]:
     except pyarrow.ArrowInvalid as error:
         if "straddl" not in str(error):
             raise
+        limit = f"{LONGEST_ROW_BYTES >> 20} MiB"
         raise LandingFileError(
-            f"has a row longer than {BLOCK_BYTES >> 20} MiB: close its quote, if one never closes, or shorten the row"
+            f"has a row longer than {limit}: close its quote, if one never closes, or shorten the row"
         ) from error
 
 
@@ -212,7 +212,7 @@ def _open(source: _ValidUtf8, names: list[str] | None, ragged: Callable[[pyarrow
         return pyarrow.csv.open_csv(
             pyarrow.PythonFile(source, mode="r"),
             # One thread: only then does arrow number the rows it skips.
-            pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+            pyarrow.csv.ReadOptions(use_threads=False, block_size=LONGEST_ROW_BYTES),
             pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=ragged),
             pyarrow.csv.ConvertOptions(
                 column_types={name: pyarrow.string() for name in names or ()},

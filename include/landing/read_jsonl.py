@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Generator, Iterator
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
 import pyarrow
 
 from include.landing.batches import (
     BATCH_BYTES,
     BATCH_ROWS,
+    LONGEST_ROW_BYTES,
     MARK_ERRORS,
     ROW_NUMBER,
     Batch,
     Content,
+    LandingFileError,
     OpenStream,
     UnreadableRow,
     refuse_foreign_encoding,
@@ -23,13 +26,14 @@ from include.landing.batches import (
 )
 
 _BOM = b"\xef\xbb\xbf"
+_BUFFER_BYTES = 1 << 20
 
 
 def read_jsonl(open_stream: OpenStream, known_columns: tuple[str, ...], object_column: str) -> Content:
     """The file with ``known_columns`` as text and all other keys as one JSON object in ``object_column``.
 
     An object under ``object_column`` itself is merged into it. Blank lines are not rows. Of a key that occurs
-    twice in a line the last counts. Raises LandingFileError on UTF-16.
+    twice in a line the last counts. Raises LandingFileError on UTF-16 and on a line longer than LONGEST_ROW_BYTES.
     """
     refuse_foreign_encoding(open_stream)
     columns = (*known_columns, object_column)
@@ -55,11 +59,17 @@ def _batches(open_stream: OpenStream, known_columns: tuple[str, ...], object_col
     yield _batch(rows, unreadable, names)
 
 
-def _lines(stream: Any) -> Iterator[bytes]:
-    first = True
-    for line in stream:
-        content = line.removeprefix(_BOM) if first else line
-        first = False
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Those that are not blank, without their ends."""
+    # Not every stream can read a line of limited length by itself.
+    lines = io.BufferedReader(cast(io.RawIOBase, stream), _BUFFER_BYTES)
+    number = 0
+    while line := lines.readline(LONGEST_ROW_BYTES + 1):
+        number += 1
+        if len(line) > LONGEST_ROW_BYTES:
+            limit = f"{LONGEST_ROW_BYTES >> 20} MiB"
+            raise LandingFileError(f"line {number} is longer than {limit}: write one object per line, not one array")
+        content = line.removeprefix(_BOM) if number == 1 else line
         if content.strip():
             yield content.rstrip(b"\r\n")
 

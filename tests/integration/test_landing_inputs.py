@@ -249,6 +249,13 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
     ("jsonl, true as an id", "a.jsonl", json_line("", "true"), Rows(1)),
     ("jsonl, nested", "a.jsonl", json_line(', "x": {"y": [1, {"z": null}]}'), Rows(1)),
     ("jsonl, array", "a.jsonl", json_line("") + "[1]\n", Rows(1, 1, "is not a JSON object")),
+    (
+        "jsonl, one array in a line",
+        "a.jsonl",
+        json_line("") + f"\n[{','.join([json_line('').rstrip()] * 100_000)}]\n",
+        Refused("line 3 is longer than 8 MiB: write one object per line, not one array"),
+    ),
+    ("jsonl, 1 MB in a line", "a.jsonl", json_line(f', "query": "{LONG}"') + json_line("", '"e2"'), Rows(2)),
     ("jsonl, repeated key", "a.jsonl", json_line(', "query": "a", "query": "b"'), Rows(1)),
     ("jsonl, large id", "a.jsonl", json_line("", "9" * 40), Rows(1)),
     ("jsonl, endless number", "a.jsonl", json_line("", "9" * 5_000), Rows(0, 1, "is not JSON: Exceeds the limit")),

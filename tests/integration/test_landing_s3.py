@@ -19,6 +19,7 @@ from include.settings import Settings
 DAY = date(2026, 1, 31)
 BUCKET = "shop"
 CUSTOMERS = "exports/customers/2026-01-31/customers.csv"
+ITEMS = "exports/items/2026-01-31/items.jsonl"
 EVENTS = "exports/events/2026-01-31/events.csv.gz"
 HEADER = "event_id,event_type,customer_id,occurred_at,item_id\n"
 
@@ -54,6 +55,7 @@ def test_objects_are_loaded_once_and_a_changed_one_replaces_its_rows(
 ) -> None:
     settings = make_settings(landing=f"s3://{BUCKET}/exports")
     bucket.put_object(Bucket=BUCKET, Key=CUSTOMERS, Body=b"customer_id,email\nana,ana@example.com\n")
+    bucket.put_object(Bucket=BUCKET, Key=ITEMS, Body=b'{"item_id": "i1"}\n\n{"item_id": "i2"}\n')
     put_events(
         bucket, "e1,view,ana,2026-01-31T10:00:00Z,i1", "e2,view,ana,2026-01-31T11:00:00Z,i2", "e3,view,ana,soon,i3"
     )
@@ -63,9 +65,9 @@ def test_objects_are_loaded_once_and_a_changed_one_replaces_its_rows(
     put_events(bucket, "e1,view,ana,2026-01-31T10:00:00Z,i9")
     changed = load_landing_files(engine, settings, business_date=DAY)
 
-    assert (first.files_loaded, first.rows_accepted, first.rows_quarantined) == (2, 3, 1)
-    assert (again.files_loaded, again.files_unchanged) == (0, 2)
-    assert (changed.files_loaded, changed.files_unchanged) == (1, 1)
+    assert (first.files_loaded, first.rows_accepted, first.rows_quarantined) == (3, 5, 1)
+    assert (again.files_loaded, again.files_unchanged) == (0, 3)
+    assert (changed.files_loaded, changed.files_unchanged) == (1, 2)
     assert events(engine) == {("e1", "i9")}
 
 

@@ -10,9 +10,9 @@ import json
 import sys
 import zlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow
 import pyarrow.parquet
@@ -73,7 +73,7 @@ def test_ragged_csv_rows_keep_their_numbers_and_those_of_their_neighbours() -> N
 
 
 def test_ragged_rows_do_not_pile_up_where_no_other_row_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.landing.read_csv.BLOCK_BYTES", 4_096)
+    monkeypatch.setattr("include.landing.read_csv.LONGEST_ROW_BYTES", 4_096)
     data = b"a,b\n1,1\n" + b"3\n" * 200_000 + b"2,2\n3\n4,4\n"
     good, unreadable, objects = [], 0, []
     for batch in read_csv(opener(data)).batches:
@@ -219,6 +219,29 @@ def test_jsonl_lines_that_cannot_be_read(line: bytes, reason: str) -> None:
     assert [row[ROW_NUMBER] for row in rows] == [1, 3]
     assert [row.row_number for row in unreadable] == [2]
     assert reason in unreadable[0].reason
+
+
+class OneLine(io.RawIOBase):
+    """64 MiB without a line end, as a stream that counts what is read of it."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), (64 << 20) - self.given)
+        buffer[:count] = b"[" * count
+        self.given += count
+        return count
+
+
+def test_of_a_json_line_that_is_too_long_no_more_than_a_row_is_read() -> None:
+    stream = OneLine()
+    with pytest.raises(LandingFileError, match="line 1 is longer than 8 MiB"):
+        collect(read_jsonl(lambda: nullcontext(cast(BinaryIO, stream)), ("a",), "properties"))
+    assert stream.given < 10 << 20
 
 
 def test_parquet_values_become_the_text_the_checks_expect() -> None:
