@@ -39,8 +39,9 @@ _TEXT_TYPES = (
     types.is_large_string,
     types.is_string_view,
 )
-
-
+_YEARS_1_TO_9999 = (-62_135_596_800, 253_402_300_800)
+"""The first second and the one after the last, since 1970."""
+_TICKS_A_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _NO_NUMBERS = pyarrow.array(["nan", "inf", "-inf"])
 
 
@@ -48,7 +49,7 @@ def read_parquet(open_stream: OpenStream, text_columns: Collection[str] = ()) ->
     """The file's columns and batches. In ``text_columns``, ids say, a float must be a number: "nan" would be an id.
 
     Instants with a zone become UTC, with all their digits, for Postgres to round as it rounds those of a CSV; naive
-    ones stay without an offset, for the checks to refuse, as they do what lies beyond the range of microseconds.
+    ones stay without an offset, for the checks to refuse, as they do what lies beyond the years 1 to 9999.
     Floats are written as JSON writes them, 12.0 say. Lists, structs and maps become JSON. Raises LandingFileError on
     names that no table can take in, and arrow's errors on what is no Parquet.
     """
@@ -139,19 +140,28 @@ def _as_text(column: pyarrow.Array) -> pyarrow.Array:
 def _instants(column: pyarrow.Array) -> pyarrow.Array:
     """In the form that is read fastest, which has microseconds, where that says the same."""
     unit = column.type.unit
+    if unit != "ns":
+        return _coarse_instants(column)
     microseconds = column.cast(pyarrow.timestamp("us", "UTC"), safe=False)
     text = microseconds.cast(pyarrow.string())
-    if unit == "us":
-        return text
     is_same = pyarrow.compute.equal(microseconds.cast(column.type, safe=False), column)
     if pyarrow.compute.all(is_same).as_py():
         return text
-    if unit == "ns":
-        exact = column.cast(pyarrow.string())
-    else:
-        ticks = column.cast(pyarrow.int64()).cast(pyarrow.string())
-        exact = pyarrow.compute.binary_join_element_wise(ticks, f"{unit} since 1970", " ")
-    return pyarrow.compute.if_else(is_same, text, exact)
+    return pyarrow.compute.if_else(is_same, text, column.cast(pyarrow.string()))
+
+
+def _coarse_instants(column: pyarrow.Array) -> pyarrow.Array:
+    """Of microseconds or longer units: beyond the years 1 to 9999 as ticks, of which arrow would write another year."""
+    unit = column.type.unit
+    ticks = column.cast(pyarrow.int64())
+    first, end = (second * _TICKS_A_SECOND[unit] for second in _YEARS_1_TO_9999)
+    is_in_range = pyarrow.compute.and_(pyarrow.compute.greater_equal(ticks, first), pyarrow.compute.less(ticks, end))
+    if pyarrow.compute.all(is_in_range).as_py():
+        return column.cast(pyarrow.timestamp("us", "UTC")).cast(pyarrow.string())
+    in_range = pyarrow.compute.if_else(is_in_range, column, pyarrow.scalar(None, column.type))
+    text = in_range.cast(pyarrow.timestamp("us", "UTC")).cast(pyarrow.string())
+    beyond = pyarrow.compute.binary_join_element_wise(ticks.cast(pyarrow.string()), f"{unit} since 1970", " ")
+    return pyarrow.compute.if_else(is_in_range, text, beyond)
 
 
 def _floats(column: pyarrow.Array) -> pyarrow.Array:

@@ -204,6 +204,16 @@ TABLE: list[tuple[str, str, str | bytes, Rows | Refused]] = [
         )
         for unit in ("ms", "us")
     ),
+    *(
+        (
+            f"instants in {unit} of year {year}",
+            "a.parquet",
+            parquet(occurred_at=pyarrow.array([seconds * ticks, 0, None], pyarrow.timestamp(unit, "UTC"))),
+            Rows(1, 2, "occurred_at"),
+        )
+        for unit, ticks in (("s", 1), ("ms", 1_000), ("us", 1_000_000))
+        for year, seconds in ((67_553, 2_069_640_201_600), (32_768, 971_890_963_200), (-32_769, -1_096_225_401_600))
+    ),
     ("dates", "a.parquet", parquet(occurred_at=[DAY]), Rows(0, 1, "is not an instant")),
     ("nested", "a.parquet", parquet(a=[{"x": [1, None]}], b=[[float("nan")]]), Rows(1)),
     ("large_string", "a.parquet", parquet(query=pyarrow.array(["a"], pyarrow.large_string())), Rows(1)),

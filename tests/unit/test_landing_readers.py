@@ -288,6 +288,24 @@ def test_parquet_values_become_the_text_the_checks_expect() -> None:
     assert separate_damaged(batch).rows.num_rows == 0
 
 
+@pytest.mark.parametrize(("unit", "ticks"), [("s", 1), ("ms", 1_000), ("us", 1_000_000)])
+def test_parquet_instants_of_the_years_1_to_9999_are_written_and_others_are_ticks(unit: str, ticks: int) -> None:
+    first, last = -62_135_596_800, 253_402_300_799
+    seconds = [first, last, first - 1, last + 1, 2_069_640_201_600, -2_069_640_201_600, None]
+    values = [None if second is None else second * ticks for second in seconds]
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"at": pyarrow.array(values, pyarrow.timestamp(unit, "UTC"))}), sink)
+    (batch,) = read_parquet(opener(sink.getvalue())).batches
+    stored = "ms" if unit == "s" else unit  # Parquet has no seconds
+    per_second = {"ms": 1_000, "us": 1_000_000}[stored]
+    assert batch.rows.column("at").to_pylist() == [
+        "0001-01-01 00:00:00.000000Z",
+        "9999-12-31 23:59:59.000000Z",
+        *(f"{second * per_second} {stored} since 1970" for second in (first - 1, last + 1, *seconds[4:6])),
+        None,
+    ]
+
+
 def test_truncated_gzip_is_an_error() -> None:
     data = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-20]
     with pytest.raises(EOFError):
