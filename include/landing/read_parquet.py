@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterator
 from typing import Any
 
+import numpy
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
@@ -26,8 +27,11 @@ from include.landing.batches import (
     storable,
 )
 
-_PROBED_ROWS = 256
 _FEWEST_ROWS = 64
+_DECODED_ROWS = 512
+"""At once, at most: so many may have grown long before that is known."""
+_BYTES_BESIDE_TEXT = 5
+"""Of each value: its offset and whether it is null."""
 _WRITTEN_OUT_BELOW = 1e10
 """From here on arrow writes floats with an exponent."""
 _TEXT_TYPES = (
@@ -60,18 +64,70 @@ def read_parquet(open_stream: OpenStream, text_columns: Collection[str] = ()) ->
 
 
 def _batches(open_stream: OpenStream, schema: pyarrow.Schema, text_columns: Collection[str]) -> Generator[Batch]:
-    names = schema.names
     numbers_as_texts = [field.name for field in schema if field.name in text_columns and _is_float(field.type)]
     start = 1
-    rows_at_once = _rows_at_once(open_stream)
     with open_stream() as stream:
-        for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=rows_at_once):
-            if batch.schema.names != names:
-                raise LandingFileError("is damaged: its rows have other columns than its schema names")
-            rows = _as_texts(batch)
-            numbers = pyarrow.array(range(start, start + batch.num_rows), pyarrow.int64())
-            start += batch.num_rows
-            yield _separate_no_numbers(numbered(rows, numbers), numbers_as_texts)
+        for texts in _texts(pyarrow.parquet.ParquetFile(stream), schema):
+            for rows in _pieces(texts):
+                numbers = numpy.arange(start, start + rows.num_rows, dtype=numpy.int64)
+                start += rows.num_rows
+                yield _separate_no_numbers(numbered(rows, pyarrow.array(numbers)), numbers_as_texts)
+
+
+def _texts(file: pyarrow.parquet.ParquetFile, schema: pyarrow.Schema) -> Iterator[pyarrow.Table]:
+    """All rows as texts, about BATCH_BYTES or BATCH_ROWS at once.
+
+    How many rows that is, the texts before tell: the file counts packed bytes, and each value of a dictionary once.
+    """
+    rows_at_once = _FEWEST_ROWS
+    waiting: list[pyarrow.RecordBatch] = []
+    rows = size = 0
+    # So few rows are not worth handing to other threads.
+    for batch in file.iter_batches(batch_size=rows_at_once, use_threads=False):
+        if batch.schema.names != schema.names:
+            raise LandingFileError("is damaged: its rows have other columns than its schema names")
+        waiting.append(_without_dictionaries(batch))
+        rows, size = rows + batch.num_rows, size + waiting[-1].nbytes
+        if rows < rows_at_once and size < BATCH_BYTES:
+            continue
+        texts = _as_texts(pyarrow.concat_batches(waiting))
+        waiting, rows, size = [], 0, 0
+        yield texts
+        bytes_per_row = max(1, texts.nbytes // max(1, texts.num_rows))
+        rows_at_once = max(1, min(2 * rows_at_once, BATCH_ROWS, BATCH_BYTES // bytes_per_row))
+        file.reader.set_batch_size(min(rows_at_once, _DECODED_ROWS))  # holds from the next batch on
+    if waiting:
+        yield _as_texts(pyarrow.concat_batches(waiting))
+
+
+def _without_dictionaries(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
+    for position, field in enumerate(batch.schema):
+        if types.is_dictionary(field.type):
+            values = batch.column(position).cast(field.type.value_type)
+            batch = batch.set_column(position, field.name, values)
+    return batch
+
+
+def _pieces(rows: pyarrow.Table) -> Iterator[pyarrow.Table]:
+    """Of at most BATCH_BYTES of text, or a single row."""
+    if rows.nbytes <= BATCH_BYTES:
+        yield rows
+        return
+    ends = numpy.cumsum(_bytes_of_rows(rows))
+    start = 0
+    while start < rows.num_rows:
+        before = ends[start - 1] if start else 0
+        end = max(start + 1, int(numpy.searchsorted(ends, before + BATCH_BYTES, side="right")))
+        yield rows.slice(start, end - start)
+        start = end
+
+
+def _bytes_of_rows(rows: pyarrow.Table) -> numpy.ndarray:
+    """(rows,) int64, of texts and what arrow keeps beside them."""
+    sizes = numpy.full(rows.num_rows, _BYTES_BESIDE_TEXT * rows.num_columns, numpy.int64)
+    for column in rows.columns:
+        sizes += pyarrow.compute.fill_null(pyarrow.compute.binary_length(column), 0).to_numpy()
+    return sizes
 
 
 def _separate_no_numbers(rows: pyarrow.Table, names: list[str]) -> Batch:
@@ -84,16 +140,6 @@ def _separate_no_numbers(rows: pyarrow.Table, names: list[str]) -> Batch:
             unreadable.append(UnreadableRow(number, f"{name} is {value}: write a missing one as null", storable(given)))
         rows = rows.filter(pyarrow.compute.invert(is_none))
     return Batch(rows, unreadable)
-
-
-def _rows_at_once(open_stream: OpenStream) -> int:
-    """Told from the first rows as texts: the file itself counts packed bytes, and each value of a dictionary once."""
-    with open_stream() as stream:
-        first = next(pyarrow.parquet.ParquetFile(stream).iter_batches(batch_size=_PROBED_ROWS), None)
-    if first is None or not first.num_rows:
-        return BATCH_ROWS
-    bytes_per_row = max(1, _as_texts(first).nbytes // first.num_rows)
-    return max(_FEWEST_ROWS, min(BATCH_ROWS, BATCH_BYTES // bytes_per_row))
 
 
 def _as_texts(batch: pyarrow.RecordBatch) -> pyarrow.Table:
@@ -124,8 +170,6 @@ def _as_text(column: pyarrow.Array) -> pyarrow.Array:
     type_ = column.type
     if isinstance(type_, pyarrow.UuidType):
         return pyarrow.array([None if value is None else str(value) for value in column.to_pylist()], "string")
-    if types.is_dictionary(type_):
-        return _as_text(column.cast(type_.value_type))
     if _is_nested(type_):
         return pyarrow.array([None if value is None else _json(value, type_) for value in column.to_pylist()], "string")
     if types.is_timestamp(type_) and type_.tz is not None:

@@ -12,15 +12,26 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, BinaryIO, cast
+from uuid import UUID
 
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.landing.batches import NUL, ROW_NUMBER, UNDECODABLE, LandingFileError, UnreadableRow, separate_damaged
+from include.landing.batches import (
+    BATCH_BYTES,
+    NUL,
+    ROW_NUMBER,
+    UNDECODABLE,
+    LandingFileError,
+    UnreadableRow,
+    separate_damaged,
+)
 from include.landing.read_csv import read_csv
 from include.landing.read_jsonl import read_jsonl
 from include.landing.read_parquet import read_parquet
@@ -310,6 +321,82 @@ def test_truncated_gzip_is_an_error() -> None:
     data = gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-20]
     with pytest.raises(EOFError):
         collect(read_csv(lambda: gzip.GzipFile(fileobj=io.BytesIO(data))))  # type: ignore[arg-type,return-value]  # a GzipFile reads as a BinaryIO
+
+
+def parquet_file(table: pyarrow.Table, **options: Any) -> bytes:
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(table, sink, **options)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("is_dictionary", [False, True])
+def test_batches_of_parquet_rows_that_grow_suddenly_stay_small(is_dictionary: bool) -> None:
+    texts = ["x", "y" * 96_000, "z" * 2 * BATCH_BYTES]
+    places = [0] * 3_000 + [1] * 2_000 + [2] + [0] * 3_000
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array(places), pyarrow.array(texts))
+    data = parquet_file(pyarrow.table({"a": column if is_dictionary else column.cast(pyarrow.string())}))
+    del column
+    before = pyarrow.total_allocated_bytes()
+    lengths, numbers, held = [], [], 0
+    for batch in read_parquet(opener(data)).batches:
+        texts_only = batch.rows.drop_columns(ROW_NUMBER)
+        assert texts_only.nbytes <= BATCH_BYTES or texts_only.num_rows == 1
+        numbers += batch.rows.column(ROW_NUMBER).to_pylist()
+        lengths += pyarrow.compute.binary_length(batch.rows.column("a")).to_pylist()
+        held = max(held, pyarrow.total_allocated_bytes() - before)
+    assert numbers == list(range(1, len(places) + 1))
+    assert lengths == [len(texts[place]) for place in places]
+    assert held < 160 << 20
+
+
+def test_batches_of_parquet_values_that_are_longer_as_text_stay_small() -> None:
+    table = pyarrow.table({f"flag{number}": [True] * 20_000 for number in range(200)})
+    batches = [batch.rows.drop_columns(ROW_NUMBER) for batch in read_parquet(opener(parquet_file(table))).batches]
+    assert sum(rows.num_rows for rows in batches) == 20_000
+    assert max(rows.nbytes for rows in batches) <= BATCH_BYTES
+
+
+def test_parquet_rows_are_decoded_few_at_first_and_more_later() -> None:
+    """It rests on arrow taking another size between two batches."""
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(parquet_file(pyarrow.table({"a": range(100)}))))
+    batches = file.iter_batches(batch_size=1)
+    sizes = [next(batches).num_rows]
+    file.reader.set_batch_size(40)
+    assert sizes + [batch.num_rows for batch in batches] == [1, 40, 40, 19]
+
+
+def test_parquet_values_of_any_type_can_be_put_together() -> None:
+    count = 3_000
+    columns = {
+        "dictionary": pyarrow.array([f"d{row % 7}" for row in range(count)]).dictionary_encode(),
+        "view": pyarrow.array([f"v{row}" for row in range(count)], pyarrow.string_view()),
+        "bytes": pyarrow.array([b"%d" % row for row in range(count)], pyarrow.binary_view()),
+        "large": pyarrow.array([f"l{row}" for row in range(count)], pyarrow.large_string()),
+        "uuid": pyarrow.array([row.to_bytes(16) for row in range(count)], pyarrow.uuid()),
+        "list": [[row] for row in range(count)],
+        "large_list": pyarrow.array([[row] for row in range(count)], pyarrow.large_list(pyarrow.int64())),
+        "map": pyarrow.array([[("k", row)] for row in range(count)], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        "struct": [{"x": row} for row in range(count)],
+        "null": pyarrow.nulls(count),
+        "flag": [row % 2 == 0 for row in range(count)],
+        "decimal": pyarrow.array([Decimal(row) for row in range(count)]),
+        "time": pyarrow.array(range(count), pyarrow.time64("us")),
+    }
+    data = parquet_file(pyarrow.table(columns), row_group_size=1_000)
+    rows, unreadable = collect(read_parquet(opener(data)))
+    assert unreadable == []
+    assert [row[ROW_NUMBER] for row in rows] == list(range(1, count + 1))
+    for row in (0, 999, 1_000, 2_999):
+        assert rows[row]["dictionary"] == f"d{row % 7}"
+        assert rows[row]["view"] == f"v{row}"
+        assert rows[row]["bytes"] == f"{row}"
+        assert rows[row]["large"] == f"l{row}"
+        assert rows[row]["uuid"] == str(UUID(int=row))
+        assert rows[row]["list"] == rows[row]["large_list"] == f"[{row}]"
+        assert rows[row]["map"] == f'{{"k": {row}}}'
+        assert rows[row]["struct"] == f'{{"x": {row}}}'
+        assert rows[row]["null"] is None
+        assert rows[row]["flag"] == ("true" if row % 2 == 0 else "false")
 
 
 EMPTY_GROUP = (
