@@ -1,0 +1,81 @@
+"""EASE (Steck 2019): the linear item-item model whose best solution has a closed form.
+
+Its cost grows with the cube of the number of items, so it covers the most-met ones; others have no score here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, eye_array
+from threadpoolctl import threadpool_limits
+
+from include.recommender.history import History
+from include.recommender.models.interface import Arrays, nothing, pack, to_power, top, unpack
+
+
+@dataclass(frozen=True)
+class EaseParameters:
+    half_life_days: float = 60.0
+    power: float = 0.5
+    """Of a weight: below 1, a tenth day with an item says less than the first."""
+    regularization: float = 100.0
+    items: int = 4000
+    """The most-met ones, which the model covers."""
+    kept: int = 300
+    """Weights that are kept for each item: the largest. The others are noise, and fill memory."""
+
+
+@dataclass(frozen=True)
+class Ease:
+    """weights: (items, items), from what a customer has to what it speaks for."""
+
+    parameters: EaseParameters
+    weights: csr_matrix
+
+    name: ClassVar[str] = "ease"
+
+    @classmethod
+    def fit(cls, history: History, parameters: EaseParameters, *, threads: int = 1) -> Self:
+        met = history.weights(parameters.half_life_days)
+        often = np.bincount(met.indices, met.data, minlength=history.items)
+        order = np.lexsort((np.arange(len(often)), -often))[: parameters.items]
+        covered = np.sort(order[often[order] > 0])
+        shape = (history.items, history.items)
+        if not len(covered):
+            return cls(parameters, nothing(*shape))
+        rows = to_power(met, parameters.power)[:, covered]
+        gram = (rows.T @ rows + parameters.regularization * eye_array(len(covered))).toarray().astype(np.float32)
+        # One thread: BLAS adds in another order with more of them.
+        with threadpool_limits(1, user_api="blas"):
+            precision = np.linalg.inv(gram)
+        weights = precision / -np.diag(precision)
+        np.fill_diagonal(weights, 0)
+        return cls(parameters, _largest(weights, covered, parameters.kept, shape))
+
+    def scores(self, history: History) -> csr_matrix:
+        rows = to_power(history.weights(self.parameters.half_life_days), self.parameters.power)
+        return top(rows @ self.weights)
+
+    def arrays(self) -> Arrays:
+        return pack(self.weights, "weights")
+
+    @classmethod
+    def restore(cls, parameters: dict[str, Any], arrays: Arrays) -> Self:
+        return cls(EaseParameters(**parameters), unpack(arrays, "weights"))
+
+
+def _largest(weights: NDArray[np.float32], covered: NDArray[np.int64], kept: int, shape: tuple[int, int]) -> csr_matrix:
+    """The ``kept`` entries of largest size in each column, numbered as the catalogue is."""
+    kept = min(kept, len(covered))
+    rows = np.argpartition(-np.abs(weights), kept - 1, axis=0)[:kept]
+    columns = np.broadcast_to(np.arange(len(covered)), rows.shape)
+    chosen = csr_matrix(
+        (weights[rows, columns].ravel(), (covered[rows.ravel()], covered[columns.ravel()])), shape=shape
+    )
+    chosen.eliminate_zeros()
+    chosen.sort_indices()
+    return chosen

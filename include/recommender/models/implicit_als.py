@@ -1,0 +1,169 @@
+"""Implicit-feedback ALS (Hu, Koren, Volinsky 2008) by way of ``implicit``, regularised by frequency.
+
+``implicit`` regularises every row alike. Rendle et al. 2021 scale a row's regularisation by how much it was seen, to
+the power ν, so rows are solved in groups of like frequency by the library's own solver, each with its own
+regularisation. Only item factors are kept; a customer's are solved from the history at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from include.recommender.als import best_items
+from include.recommender.history import History
+from include.recommender.models.interface import REACH, Arrays, buyers
+
+if TYPE_CHECKING:
+    from implicit.cpu.als import AlternatingLeastSquares
+
+Factors = NDArray[np.float32]
+
+GROUPS_PER_DOUBLING = 2
+"""Rows whose frequencies differ by less than a factor of 2 ** (1 / this) share one regularisation."""
+
+
+@dataclass(frozen=True)
+class ImplicitAlsParameters:
+    half_life_days: float = 30.0
+    transform: str = "root"
+    """Of a weight w into what is added to a confidence: "raw" w, "root" √w, "log" ln(1 + w), "binary" 1."""
+    factors: int = 64
+    regularization: float = 10.0
+    """Of a row of average frequency."""
+    frequency_scaling: float = 1.0
+    """ν: 0 regularises every row alike, 1 in proportion to its frequency."""
+    alpha: float = 4.0
+    """The confidence in a pair is 1 + alpha × transform(weight), in all others 1."""
+    iterations: int = 8
+    minimum_customers: int = 2
+    """An item of fewer says nothing about others."""
+    seed: int = 20170101
+
+
+@dataclass(frozen=True)
+class ImplicitAls:
+    """item_factors: (items, factors), zeros for an item that it does not know; frequency: of customers, on average."""
+
+    parameters: ImplicitAlsParameters
+    item_factors: Factors
+    customer_frequency: float
+
+    name: ClassVar[str] = "als"
+
+    @classmethod
+    def fit(
+        cls,
+        history: History,
+        parameters: ImplicitAlsParameters,
+        *,
+        threads: int = 1,
+        start: Factors | None = None,
+    ) -> Self:
+        """start: item factors (items, factors) of an earlier night, from which a few iterations do."""
+        weights = _confidences(history, parameters)
+        known = np.flatnonzero(buyers(weights) >= parameters.minimum_customers)
+        by_customer = weights[:, known].tocsr()
+        by_item = by_customer.T.tocsr()
+        factors = np.zeros((history.items, parameters.factors), np.float32)
+        frequency = float(by_customer.nnz / max(history.customers, 1))
+        if not len(known):
+            return cls(parameters, factors, frequency)
+        generator = np.random.default_rng(parameters.seed)
+        customers = _random(generator, history.customers, parameters.factors)
+        items = _random(generator, len(known), parameters.factors)
+        if start is not None:
+            learned = start[known].any(axis=1)
+            items[learned] = start[known][learned]
+        customer_groups = _groups(by_customer, frequency, parameters)
+        item_groups = _groups(by_item, by_item.nnz / len(known), parameters)
+        with _solver(parameters, threads) as solver:
+            for _ in range(parameters.iterations):
+                _solve(solver, customer_groups, customers, items, threads)
+                _solve(solver, item_groups, items, customers, threads)
+        factors[known] = items
+        return cls(parameters, factors, frequency)
+
+    def customer_factors(self, history: History, *, threads: int = 1) -> Factors:
+        """(customers, factors), solved exactly; zeros for a customer without any weight."""
+        weights = _confidences(history, self.parameters)
+        factors = np.zeros((history.customers, self.parameters.factors), np.float32)
+        for numbers, regularization, rows in _groups(weights, self.customer_frequency, self.parameters):
+            with _solver(self.parameters, threads) as solver:
+                solver.regularization = regularization
+                solver.item_factors = self.item_factors
+                factors[numbers] = solver.recalculate_user(np.arange(len(numbers)), rows)
+        return factors
+
+    def scores(self, history: History) -> csr_matrix:
+        factors = self.customer_factors(history)
+        items, values = best_items(self.item_factors, factors, min(REACH, history.items))
+        begins = np.concatenate([[0], np.cumsum((items >= 0).sum(axis=1))])
+        scores = csr_matrix((values[items >= 0], items[items >= 0], begins), shape=(history.customers, history.items))
+        scores.sort_indices()
+        return scores
+
+    def arrays(self) -> Arrays:
+        return {"item_factors": self.item_factors, "customer_frequency": np.array(self.customer_frequency)}
+
+    @classmethod
+    def restore(cls, parameters: dict[str, Any], arrays: Arrays) -> Self:
+        return cls(ImplicitAlsParameters(**parameters), arrays["item_factors"], float(arrays["customer_frequency"]))
+
+
+_TRANSFORMS: dict[str, Callable[[Factors], Factors]] = {
+    "raw": np.positive,
+    "root": np.sqrt,
+    "log": np.log1p,
+    "binary": np.ones_like,
+}
+
+Group = tuple[NDArray[np.int64], float, csr_matrix]
+"""Numbers of rows, their regularisation, and the rows."""
+
+
+def _confidences(history: History, parameters: ImplicitAlsParameters) -> csr_matrix:
+    weights = history.weights(parameters.half_life_days)
+    weights.data = (1 + parameters.alpha * _TRANSFORMS[parameters.transform](weights.data)).astype(np.float32)
+    return weights
+
+
+def _random(generator: np.random.Generator, rows: int, factors: int) -> Factors:
+    return generator.random((rows, factors), np.float32) * np.float32(0.01)
+
+
+def _groups(rows: csr_matrix, average: float, parameters: ImplicitAlsParameters) -> list[Group]:
+    """Rows with any element, by frequency."""
+    frequency = np.diff(rows.indptr) / max(average, 1e-9)
+    level = np.round(np.log2(np.maximum(frequency, 1e-9)) * GROUPS_PER_DOUBLING)
+    some = np.diff(rows.indptr) > 0
+    groups = []
+    for value in np.unique(level[some]):
+        numbers = np.flatnonzero((level == value) & some)
+        scale = 2.0 ** (value / GROUPS_PER_DOUBLING * parameters.frequency_scaling)
+        groups.append((numbers, float(parameters.regularization * scale), rows[numbers]))
+    return groups
+
+
+def _solve(solver: AlternatingLeastSquares, groups: list[Group], solved: Factors, fixed: Factors, threads: int) -> None:
+    """One half step, in place."""
+    for numbers, regularization, rows in groups:
+        part = np.ascontiguousarray(solved[numbers])
+        solver.solver(rows, part, fixed, regularization, num_threads=threads)
+        solved[numbers] = part
+
+
+@contextmanager
+def _solver(parameters: ImplicitAlsParameters, threads: int) -> Iterator[AlternatingLeastSquares]:
+    """The library's model with BLAS held to one thread: it brings its own, and the two would fight for cores."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    with threadpool_limits(1, user_api="blas"):
+        yield AlternatingLeastSquares(factors=parameters.factors, num_threads=threads)

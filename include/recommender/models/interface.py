@@ -1,0 +1,148 @@
+"""What every candidate model can do, and how its scores become lists."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from include.recommender.history import History
+
+NOTHING = -1
+"""The item number where a list has ended."""
+
+REACH = 500
+"""So many of its best items a model scores for a customer: memory is bounded by the number of customers at a time."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class CandidateModel(Protocol):
+    """A model of what customers want, fitted once and asked for many customers at a time."""
+
+    name: ClassVar[str]
+    parameters: Any
+    """A frozen dataclass of numbers and words."""
+
+    @classmethod
+    def fit(cls, history: History, parameters: Any, *, threads: int = 1) -> Self:
+        """The same model, bit for bit, for the same history, whatever the number of ``threads``."""
+        ...
+
+    def scores(self, history: History) -> csr_matrix:
+        """(customers, items) of the customers of ``history``: above zero where the model speaks for an item.
+
+        The same items as those it was fitted on, in the same order. A customer's row is the same, bit for bit, among
+        any other customers. Items are scored whether known to the customer or not.
+        """
+        ...
+
+    def arrays(self) -> Arrays:
+        """What ``restore`` needs, without pickles: the model's part of an artifact."""
+        ...
+
+    @classmethod
+    def restore(cls, parameters: dict[str, Any], arrays: Arrays) -> Self:
+        """The model whose ``arrays`` and ``asdict(parameters)`` these are."""
+        ...
+
+
+def parameters_as_json(model: CandidateModel) -> str:
+    return json.dumps(asdict(model.parameters), sort_keys=True)
+
+
+def best(
+    scores: csr_matrix,
+    length: int,
+    *,
+    excluded: csr_matrix | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Items and scores (customers, length) of highest score above zero, best first, equal ones by item number.
+
+    excluded: (customers, items), what not to list for each customer. allowed: (items,), what may be listed at all. A
+    list ends in NOTHING with score 0.
+
+    >>> items, _ = best(csr_matrix([[0.5, 0.0, 2.0]]), 3)
+    >>> items.tolist()
+    [[2, 0, -1]]
+    """
+    listed = np.full((scores.shape[0], length), NOTHING, np.int64)
+    values = np.zeros((scores.shape[0], length), np.float32)
+    for row in range(scores.shape[0]):
+        items, of_items = _row(scores, row)
+        keep = of_items > 0
+        if allowed is not None:
+            keep &= allowed[items]
+        if excluded is not None:
+            keep &= ~np.isin(items, _row(excluded, row)[0])
+        items, of_items = items[keep], of_items[keep]
+        if len(items) > length:
+            # All that tie with the last place are kept until item numbers decide.
+            last = np.partition(of_items, len(items) - length)[len(items) - length]
+            items, of_items = items[of_items >= last], of_items[of_items >= last]
+        order = np.lexsort((items, -of_items))[:length]
+        listed[row, : len(order)], values[row, : len(order)] = items[order], of_items[order]
+    return listed, values
+
+
+def top(scores: csr_matrix, length: int = REACH) -> csr_matrix:
+    """``scores`` with only the ``length`` best items above zero of each customer, columns in order."""
+    items, values = best(scores, length)
+    found = items >= 0
+    begins = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+    kept = csr_matrix((values[found], items[found], begins), shape=scores.shape)
+    kept.sort_indices()
+    return kept
+
+
+def _row(matrix: csr_matrix, number: int) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+    begin, end = matrix.indptr[number], matrix.indptr[number + 1]
+    return matrix.indices[begin:end], matrix.data[begin:end]
+
+
+def pack(matrix: csr_matrix, prefix: str) -> Arrays:
+    """A sparse matrix as arrays, to be read by ``unpack``."""
+    return {
+        f"{prefix}_data": matrix.data,
+        f"{prefix}_indices": matrix.indices,
+        f"{prefix}_indptr": matrix.indptr,
+        f"{prefix}_shape": np.array(matrix.shape, np.int64),
+    }
+
+
+def unpack(arrays: Arrays, prefix: str) -> csr_matrix:
+    data, indices, indptr, shape = (arrays[f"{prefix}_{part}"] for part in ("data", "indices", "indptr", "shape"))
+    return csr_matrix((data, indices, indptr), shape=(int(shape[0]), int(shape[1])))
+
+
+def nothing(customers: int, items: int) -> csr_matrix:
+    """A matrix without any score."""
+    return csr_matrix(
+        (np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(customers + 1, np.int32)), (customers, items)
+    )
+
+
+def to_power(matrix: csr_matrix, power: float) -> csr_matrix:
+    """Each value to ``power``."""
+    raised = matrix.copy()
+    raised.data = raised.data ** np.float32(power)
+    return raised
+
+
+def unit_rows(matrix: csr_matrix) -> csr_matrix:
+    """Each row at Euclidean length 1; an empty one stays empty."""
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=1), np.float64).ravel()
+    lengths = np.where(squares > 0, np.sqrt(squares), 1)
+    scaled = matrix.copy()
+    scaled.data = (scaled.data / np.repeat(lengths, np.diff(scaled.indptr))).astype(np.float32)
+    return scaled
+
+
+def buyers(matrix: csr_matrix) -> NDArray[np.int64]:
+    """(items,): how many rows have each column."""
+    return np.bincount(matrix.indices, minlength=matrix.shape[1])
