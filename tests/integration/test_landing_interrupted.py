@@ -30,6 +30,8 @@ class Slow(io.RawIOBase):
 def open_stream():
     yield Slow()
 
+# What is started in the background ignores interrupts, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with closing(read_csv(open_stream).batches) as batches:
     for number, batch in enumerate(batches):
         if number == 2:
