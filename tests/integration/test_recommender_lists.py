@@ -156,7 +156,7 @@ def test_cold_customers_fall_back_and_each_row_says_to_what(shop: Engine, settin
 
 
 def test_without_a_model_own_history_serves(shop: Engine, make_settings: Callable[..., Settings]) -> None:
-    world.night(shop, make_settings(recommender=world.RECOMMENDER | {"regularization": 1e9}))
+    world.night(shop, make_settings(recommender=world.RECOMMENDER | {"regularization": 1e30}))
     lists = world.rows(shop, LISTS)
     assert set(lists["model_id"]) == {"none"}
     assert "als" not in set(lists["strategy"])

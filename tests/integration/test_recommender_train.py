@@ -157,7 +157,7 @@ def test_other_weighting_of_interactions_is_another_set_of_parameters(
 
 
 def test_model_that_does_not_beat_popularity_never_serves(shop: Engine, settings_with: Callable[..., Settings]) -> None:
-    summary = train(shop, settings_with(regularization=1e9))
+    summary = train(shop, settings_with(regularization=1e30))
     assert summary.status == "rejected"
     assert "does not beat popularity" in summary.reason
     assert "no model is in force" in summary.reason
