@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, eye_array
 from threadpoolctl import threadpool_limits
 
 from include.recommender.history import History
-from include.recommender.models.interface import Arrays, nothing, pack, to_power, top, unpack
+from include.recommender.models.interface import Arrays, most_met, nothing, pack, to_power, top, unpack
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ class Ease:
     @classmethod
     def fit(cls, history: History, parameters: EaseParameters, *, threads: int = 1) -> Self:
         met = history.weights(parameters.half_life_days)
-        often = np.bincount(met.indices, met.data, minlength=history.items)
-        order = np.lexsort((np.arange(len(often)), -often))[: parameters.items]
-        covered = np.sort(order[often[order] > 0])
+        covered = most_met(met, parameters.items)
         shape = (history.items, history.items)
         if not len(covered):
             return cls(parameters, nothing(*shape))

@@ -146,3 +146,10 @@ def unit_rows(matrix: csr_matrix) -> csr_matrix:
 def buyers(matrix: csr_matrix) -> NDArray[np.int64]:
     """(items,): how many rows have each column."""
     return np.bincount(matrix.indices, minlength=matrix.shape[1])
+
+
+def most_met(weights: csr_matrix, count: int) -> NDArray[np.int64]:
+    """The ``count`` columns of largest total weight, in ascending order, none without any."""
+    total = np.bincount(weights.indices, weights.data, minlength=weights.shape[1])
+    order = np.lexsort((np.arange(len(total)), -total))[:count]
+    return np.sort(order[total[order] > 0])

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from include.recommender.history import UNKNOWN, History
-from include.recommender.models.interface import Arrays, top, unit_rows
+from include.recommender.models.interface import Arrays, most_met, top, unit_rows
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ class ProfileRidge:
     @classmethod
     def fit(cls, history: History, parameters: ProfileRidgeParameters, *, threads: int = 1) -> Self:
         weights = history.weights(parameters.half_life_days)
-        met = np.bincount(weights.indices, weights.data, minlength=history.items)
-        order = np.lexsort((np.arange(len(met)), -met))[: parameters.items]
-        covered = np.sort(order[met[order] > 0])
+        covered = most_met(weights, parameters.items)
         categories = int(history.catalogue.category.max(initial=-1)) + 1
         profiles = _profiles(history, parameters, categories)
         system = profiles.T @ profiles + parameters.regularization * np.eye(categories + 1)
