@@ -55,6 +55,8 @@ DISCOVERY = "discovery"
 """What the customer has never bought."""
 PURPOSES = (NEXT_PURCHASE, DISCOVERY)
 """Of recommended lists; a campaign that names none takes the first."""
+LONGEST_NAME = 200
+"""Characters that count of a category, brand, device, channel or search term: all of it must fit into an index."""
 EVERY_CAMPAIGN = "all"
 """The campaign_id in reports of the global holdout against everybody else; so no campaign may have it."""
 MESSAGE_STATES = ("planned", "sending", "sent", "failed", "unknown", "expired", "cancelled")

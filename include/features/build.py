@@ -26,6 +26,7 @@ from include.db.locks import lock
 from include.db.sql import source, statement
 from include.db.tables import (
     EVENT_TYPES,
+    LONGEST_NAME,
     customer_features,
     customer_hours,
     customer_tastes,
@@ -44,7 +45,6 @@ from include.db.tables import (
 from include.features.forecast import forecast_orders
 from include.features.indexes import filled_without_indexes
 from include.features.state import (
-    LONGEST_NAME,
     Start,
     daily_fingerprint,
     newest_file_id,

@@ -8,15 +8,13 @@ from datetime import date
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from include.db.tables import EVENT_TYPES, changed_event_days, feature_state
+from include.db.tables import EVENT_TYPES, LONGEST_NAME, changed_event_days, feature_state
 from include.settings import Settings
 
 LANDMARK_HALF_LIVES = 20
 """So far after its landmark a total begins anew from another: a decay of 2^20 still leaves decimals short."""
 LONGEST_STEP_DAYS = 62
 """More days than this are added up faster anew than as differences."""
-LONGEST_NAME = 200
-"""Characters that count of a category, brand, device, channel or search term: all of it must fit into an index."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from include.business_time import day_bounds
 from include.db.copy import copy_in
 from include.db.locks import lock
 from include.db.sql import statement
-from include.db.tables import customer_features, recommendation_drafts
+from include.db.tables import LONGEST_NAME, customer_features, recommendation_drafts
 from include.recommender import artifact, lists, reading, registry
 from include.recommender.artifact import RecommenderModel
 from include.recommender.lists import Catalogue, CustomerList, FittedModel
@@ -114,7 +114,7 @@ def _read(connection: Connection, settings: Settings, business_date: date, shard
         catalogue=reading.read(
             connection,
             "select_catalogue",
-            {"business_date": business_date},
+            {"business_date": business_date, "longest_name": LONGEST_NAME},
             {"category": "str", "in_stock": "str"},
         ).assign(in_stock=lambda frame: frame["in_stock"] == "t"),
     )

@@ -156,6 +156,24 @@ def test_cold_customers_fall_back_and_each_row_says_to_what(shop: Engine, settin
     assert set(keen["item_id"].str[1]) == {"1"}
 
 
+def test_favourites_are_known_by_what_counts_of_a_long_category(shop: Engine, settings: Settings) -> None:
+    world.execute(
+        shop, "insert into marketing.customers (customer_id, file_id, row_number) values (:id, 1, 1)", id="keen"
+    )
+    world.execute(shop, "update marketing.items set category = rpad(category, 300, '.')")
+    build_features(shop, settings, business_date=D)
+    world.execute(
+        shop,
+        "update marketing.customer_features set preferred_categories = array[rpad('shelf 1', 200, '.')]"
+        " where customer_id = 'keen'",
+    )
+    for shard in train_recommender(shop, settings, business_date=D).shards:
+        generate_recommendations(shop, settings, business_date=D, shard=shard)
+    publish_recommendations(shop, settings, business_date=D)
+    lists = world.rows(shop, LISTS)
+    assert set(lists[lists["customer_id"] == "keen"]["strategy"]) == {"category_favourites"}
+
+
 def test_without_a_model_own_history_serves(
     shop: Engine, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,8 @@
--- Grain: one row per item, with its decayed popularity as of lamplighter.business_date (0: never bought).
+-- Grain: one row per item, with its decayed popularity as of lamplighter.business_date (0: never bought). Of its category
+-- counts what counts of it in customers' preferred_categories.
 select
     items.item_id,
-    items.category,
+    left(items.category, (select cast(current_setting('lamplighter.longest_name') as integer))) as category,
     coalesce(items.in_stock, true) as in_stock,
     coalesce(item_features.popularity, 0) as popularity
 from marketing.items
