@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from include.recommender.history import Catalogue, History
 from include.recommender.models import (
+    CANDIDATE_MODELS,
     Attributes,
     AttributesParameters,
     Ease,
@@ -69,6 +70,10 @@ def shop() -> History:
 
 
 SHOP = shop()
+
+
+def test_no_model_is_left_out() -> None:
+    assert {kind for kind, _ in MODELS} == set(CANDIDATE_MODELS)
 
 
 @every_model
@@ -200,3 +205,18 @@ def test_a_warm_start_needs_few_iterations() -> None:
     want = cold.scores(SHOP).toarray()
     missed = [float(np.abs(model.scores(SHOP).toarray() - want).mean()) for model in (warm, hurried)]
     assert missed[0] < missed[1] / 5
+
+
+@pytest.mark.parametrize("kind", [ItemNeighbours, Ease])
+def test_an_item_does_not_speak_for_itself(kind: Any) -> None:
+    parameters = dict(MODELS)[kind]
+    learned = kind.fit(SHOP, parameters).arrays()
+    name = "likeness" if kind is ItemNeighbours else "weights"
+    rows = np.repeat(np.arange(ITEMS), np.diff(learned[f"{name}_indptr"]))
+    assert (rows != learned[f"{name}_indices"]).all()
+
+
+def test_a_customer_is_no_neighbour_of_their_own() -> None:
+    """Two customers who share nothing have nobody to learn from."""
+    history = History.of(2, Catalogue.bare(4), TODAY, np.arange(4) // 2, np.arange(4), np.full(4, TODAY))
+    assert UserNeighbours.fit(history, UserNeighboursParameters()).scores(history).nnz == 0

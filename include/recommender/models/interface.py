@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -25,8 +23,11 @@ class CandidateModel(Protocol):
     """A model of what customers want, fitted once and asked for many customers at a time."""
 
     name: ClassVar[str]
-    parameters: Any
-    """A frozen dataclass of numbers and words."""
+
+    @property
+    def parameters(self) -> Any:
+        """A frozen dataclass of numbers and words."""
+        ...
 
     @classmethod
     def fit(cls, history: History, parameters: Any, *, threads: int = 1) -> Self:
@@ -49,10 +50,6 @@ class CandidateModel(Protocol):
     def restore(cls, parameters: dict[str, Any], arrays: Arrays) -> Self:
         """The model whose ``arrays`` and ``asdict(parameters)`` these are."""
         ...
-
-
-def parameters_as_json(model: CandidateModel) -> str:
-    return json.dumps(asdict(model.parameters), sort_keys=True)
 
 
 def best(

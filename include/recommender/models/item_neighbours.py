@@ -54,10 +54,6 @@ class ItemNeighbours:
     def scores(self, history: History) -> csr_matrix:
         return top(_rows(history, self.parameters) @ self.likeness)
 
-    def reasons(self, items: NDArray[np.integer], listed: int) -> NDArray[np.float32]:
-        """(len(items),): how much each of a customer's ``items`` speaks for the ``listed`` one."""
-        return np.asarray(self.likeness[items, listed].todense(), np.float32).ravel()
-
     def arrays(self) -> Arrays:
         return pack(self.likeness, "likeness")
 
