@@ -6,7 +6,7 @@ quantity may be a weight in grams, and a page may be reloaded a hundred times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 
@@ -41,13 +41,18 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Pairs:
-    """One element per customer and item, sorted by customer, then item: first and last day, and on how many days."""
+    """One element per customer and item, sorted by customer, then item.
+
+    first, last: days of the first and last event; days: on how many days there was any; bought: on how many of them
+    there was a purchase, or whatever event is the one to be foretold.
+    """
 
     customer: Numbers
     item: Numbers
     first: Numbers
     last: Numbers
     days: Numbers
+    bought: Numbers
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class History:
     """What ``customers`` customers did up to the end of day ``today`` (days since 1970-01-01).
 
     customer, item, day, weight: parallel, sorted by the first three, which occur once together; weight is what the
-    events of that day are worth together, and below zero where more was returned than bought.
+    events of that day are worth together, and below zero where more was returned than bought. bought: whether one of
+    them was a purchase, or whatever event is the one to be foretold.
     """
 
     customers: int
@@ -65,6 +71,7 @@ class History:
     item: Numbers
     day: Numbers
     weight: NDArray[np.float64]
+    bought: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -76,20 +83,25 @@ class History:
         item: Numbers,
         day: Numbers,
         weight: NDArray[np.float64] | None = None,
+        bought: NDArray[np.bool_] | None = None,
     ) -> History:
-        """From elements in any order; repeated ones add up their weights, 1 each unless given.
+        """From elements in any order; repeated ones add up their weights, 1 each and bought unless given.
 
         Raises ValueError for a day after ``today``: it would be a leak of the future.
         """
         if day.max(initial=today) > today:
             raise ValueError(f"day {day.max()} lies after {today}: a history ends with its own day")
         weight = np.ones(len(day)) if weight is None else weight
+        bought = np.ones(len(day), bool) if bought is None else bought
         order = np.lexsort((day, item, customer))
-        customer, item, day, weight = customer[order], item[order], day[order], weight[order]
+        customer, item, day, weight, bought = (
+            array[order] for array in (customer, item, day, weight, bought)
+        )
         changes = (np.diff(customer) != 0) | (np.diff(item) != 0) | (np.diff(day) != 0)
         starts = np.flatnonzero(np.concatenate([[len(day) > 0], changes]))
-        summed = np.add.reduceat(weight, starts) if len(starts) else weight
-        return cls(customers, catalogue, today, customer[starts], item[starts], day[starts], summed)
+        if len(starts):
+            weight, bought = np.add.reduceat(weight, starts), np.logical_or.reduceat(bought, starts)
+        return cls(customers, catalogue, today, customer[starts], item[starts], day[starts], weight, bought)
 
     @property
     def items(self) -> int:
@@ -104,7 +116,15 @@ class History:
     def pairs(self) -> Pairs:
         starts = self.pair_starts
         ends = np.append(starts[1:], len(self.day)) - 1 if len(starts) else starts
-        return Pairs(self.customer[starts], self.item[starts], self.day[starts], self.day[ends], ends - starts + 1)
+        bought = np.add.reduceat(self.bought.astype(np.int64), starts) if len(starts) else starts
+        return Pairs(
+            self.customer[starts], self.item[starts], self.day[starts], self.day[ends], ends - starts + 1, bought
+        )
+
+    @cached_property
+    def known(self) -> csr_matrix:
+        """(customers, items): what was ever bought."""
+        return self.matrix(self.pairs.bought)
 
     def weights(self, half_life_days: float = inf) -> csr_matrix:
         """(customers, items): weights halved every ``half_life_days`` up to ``today``; only what is above zero."""
@@ -123,22 +143,31 @@ class History:
 
     def up_to(self, day: int) -> History:
         """What was known at the end of ``day``."""
-        known = self.day <= day
-        return History(
-            self.customers,
-            self.catalogue,
-            day,
-            self.customer[known],
-            self.item[known],
-            self.day[known],
-            self.weight[known],
+        return replace(self.chosen(self.day <= day), today=day)
+
+    def chosen(self, elements: NDArray[np.bool_]) -> History:
+        """These elements alone."""
+        return replace(
+            self,
+            customer=self.customer[elements],
+            item=self.item[elements],
+            day=self.day[elements],
+            weight=self.weight[elements],
+            bought=self.bought[elements],
         )
 
     def of_customers(self, numbers: Numbers) -> History:
         """These customers alone, numbered anew in the order given, each once."""
         place = np.full(self.customers, UNKNOWN, np.int64)
         place[numbers] = np.arange(len(numbers))
-        customer = place[self.customer]
-        chosen = customer >= 0
-        elements = (customer[chosen], self.item[chosen], self.day[chosen], self.weight[chosen])
-        return History.of(len(numbers), self.catalogue, self.today, *elements)
+        part = self.chosen(place[self.customer] >= 0)
+        return History.of(
+            len(numbers),
+            self.catalogue,
+            self.today,
+            place[part.customer],
+            part.item,
+            part.day,
+            part.weight,
+            part.bought,
+        )

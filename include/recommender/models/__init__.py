@@ -1,7 +1,8 @@
-"""Candidate models, one file each behind one interface: ``interface.CandidateModel``.
+"""Candidate models, one file each behind one interface: ``interface.CandidateModel``."""
 
-The nightly training and its lists do not use them yet.
-"""
+from __future__ import annotations
+
+from typing import Any
 
 from include.recommender.models.attributes import Attributes, AttributesParameters
 from include.recommender.models.ease import Ease, EaseParameters
@@ -13,19 +14,29 @@ from include.recommender.models.popularity import Popularity, PopularityParamete
 from include.recommender.models.profile_ridge import ProfileRidge, ProfileRidgeParameters
 from include.recommender.models.user_neighbours import UserNeighbours, UserNeighboursParameters
 
-CANDIDATE_MODELS: tuple[type[CandidateModel], ...] = (
-    Popularity,
-    OwnHistory,
-    ItemNeighbours,
-    UserNeighbours,
-    ImplicitAls,
-    Ease,
-    Attributes,
-    ProfileRidge,
-)
+PARAMETERS: dict[type[CandidateModel], type[Any]] = {
+    Popularity: PopularityParameters,
+    OwnHistory: OwnHistoryParameters,
+    ItemNeighbours: ItemNeighboursParameters,
+    UserNeighbours: UserNeighboursParameters,
+    ImplicitAls: ImplicitAlsParameters,
+    Ease: EaseParameters,
+    Attributes: AttributesParameters,
+    ProfileRidge: ProfileRidgeParameters,
+}
+"""What each model takes."""
+
+CANDIDATE_MODELS: tuple[type[CandidateModel], ...] = tuple(PARAMETERS)
+
+
+def model_of(parameters: Any) -> type[CandidateModel]:
+    """The model that takes these parameters."""
+    return next(model for model, taken in PARAMETERS.items() if isinstance(parameters, taken))
+
 
 __all__ = [
     "CANDIDATE_MODELS",
+    "PARAMETERS",
     "Attributes",
     "AttributesParameters",
     "Ease",
@@ -42,4 +53,5 @@ __all__ = [
     "ProfileRidgeParameters",
     "UserNeighbours",
     "UserNeighboursParameters",
+    "model_of",
 ]

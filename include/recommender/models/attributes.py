@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from include.recommender.history import UNKNOWN, Catalogue, History, Numbers
-from include.recommender.models.interface import REACH, Arrays, pack, unpack
+from include.recommender.models.interface import Arrays, pack, reach, unpack
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Attributes:
         by_category = _by_category(history.catalogue, popularity, met, parameters)
         return cls(parameters, popularity.astype(np.float32), by_category)
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         weights = history.weights(self.parameters.half_life_days)
         catalogue = history.catalogue
         items, values, begins = [], [], [0]
@@ -65,8 +65,7 @@ class Attributes:
             ),
             shape=(history.customers, history.items),
         )
-        made.sort_indices()
-        return made
+        return reach(made, history)
 
     def _of_customer(
         self, own: NDArray[np.integer], weights: NDArray[np.float32], catalogue: Catalogue
@@ -83,8 +82,7 @@ class Attributes:
         of_brand = np.array([brands.get(brand, 0.0) for brand in catalogue.brand[items].tolist()])
         liking *= 1 + self.parameters.brand_weight * of_brand
         liking *= self._price_fit(own, weights, items, catalogue)
-        order = np.lexsort((items, -liking))[:REACH]
-        return items[order], liking[order].astype(np.float32)
+        return items, liking.astype(np.float32)
 
     def _price_fit(
         self, own: NDArray[np.integer], weights: NDArray[np.float32], items: Numbers, catalogue: Catalogue

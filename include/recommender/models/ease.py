@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, eye_array
 from threadpoolctl import threadpool_limits
 
 from include.recommender.history import History
-from include.recommender.models.interface import Arrays, most_met, nothing, pack, to_power, top, unpack
+from include.recommender.models.interface import Arrays, most_met, nothing, pack, reach, to_power, unpack
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Ease:
         np.fill_diagonal(weights, 0)
         return cls(parameters, _largest(weights, covered, parameters.kept, shape))
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         rows = to_power(history.weights(self.parameters.half_life_days), self.parameters.power)
-        return top(rows @ self.weights)
+        return reach(rows @ self.weights, history)
 
     def arrays(self) -> Arrays:
         return pack(self.weights, "weights")

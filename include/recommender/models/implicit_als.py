@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from include.recommender.als import best_items
-from include.recommender.history import History
+from include.recommender.history import History, Numbers
 from include.recommender.models.interface import REACH, Arrays, buyers
 
 if TYPE_CHECKING:
@@ -102,13 +102,26 @@ class ImplicitAls:
                 factors[numbers] = solver.recalculate_user(np.arange(len(numbers)), rows)
         return factors
 
-    def scores(self, history: History) -> csr_matrix:
-        factors = self.customer_factors(history)
-        items, values = best_items(self.item_factors, factors, min(REACH, history.items))
-        begins = np.concatenate([[0], np.cumsum((items >= 0).sum(axis=1))])
-        scores = csr_matrix((values[items >= 0], items[items >= 0], begins), shape=(history.customers, history.items))
-        scores.sort_indices()
-        return scores
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
+        factors, pairs = self.customer_factors(history, threads=threads), history.pairs
+        own = history.matrix(np.ones(len(pairs.item)))
+        others, values = best_items(
+            self.item_factors, factors, min(REACH, history.items), excluded=own, threads=threads
+        )
+        found = others >= 0
+        rows = np.repeat(np.arange(history.customers), found.sum(axis=1))
+        of_own = _products(factors, self.item_factors, pairs.customer, pairs.item)
+        positive = of_own > 0
+        return csr_matrix(
+            (
+                np.concatenate([values[found], of_own[positive]]),
+                (
+                    np.concatenate([rows, pairs.customer[positive]]),
+                    np.concatenate([others[found], pairs.item[positive]]),
+                ),
+            ),
+            shape=(history.customers, history.items),
+        )
 
     def arrays(self) -> Arrays:
         return {"item_factors": self.item_factors, "customer_frequency": np.array(self.customer_frequency)}
@@ -125,6 +138,8 @@ _TRANSFORMS: dict[str, Callable[[Factors], Factors]] = {
     "binary": np.ones_like,
 }
 
+PAIRS_AT_ONCE = 50_000
+
 Group = tuple[NDArray[np.int64], float, csr_matrix]
 """Numbers of rows, their regularisation, and the rows."""
 
@@ -133,6 +148,15 @@ def _confidences(history: History, parameters: ImplicitAlsParameters) -> csr_mat
     weights = history.weights(parameters.half_life_days)
     weights.data = (1 + parameters.alpha * _TRANSFORMS[parameters.transform](weights.data)).astype(np.float32)
     return weights
+
+
+def _products(customers: Factors, items: Factors, rows: Numbers, columns: Numbers) -> NDArray[np.float32]:
+    """The score of each pair, the same bits whatever other pairs there are."""
+    scores = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
+        scores[part] = np.einsum("pf,pf->p", customers[rows[part]].astype(np.float64), items[columns[part]])
+    return scores
 
 
 def _random(generator: np.random.Generator, rows: int, factors: int) -> Factors:

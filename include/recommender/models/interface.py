@@ -13,8 +13,8 @@ from include.recommender.history import History
 NOTHING = -1
 """The item number where a list has ended."""
 
-REACH = 500
-"""So many of its best items a model scores for a customer: memory is bounded by the number of customers at a time."""
+REACH = 300
+"""So many of the best items that a customer does not know a model scores, beside those known: memory is bounded."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -34,11 +34,12 @@ class CandidateModel(Protocol):
         """The same model, bit for bit, for the same history, whatever the number of ``threads``."""
         ...
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         """(customers, items) of the customers of ``history``: above zero where the model speaks for an item.
 
         The same items as those it was fitted on, in the same order. A customer's row is the same, bit for bit, among
-        any other customers. Items are scored whether known to the customer or not.
+        any other customers. It holds every item of the customer's history that the model speaks for, and the REACH
+        best others.
         """
         ...
 
@@ -87,14 +88,21 @@ def best(
     return listed, values
 
 
-def top(scores: csr_matrix, length: int = REACH) -> csr_matrix:
-    """``scores`` with only the ``length`` best items above zero of each customer, columns in order."""
-    items, values = best(scores, length)
-    found = items >= 0
-    begins = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-    kept = csr_matrix((values[found], items[found], begins), shape=scores.shape)
-    kept.sort_indices()
-    return kept
+def reach(scores: csr_matrix, history: History) -> csr_matrix:
+    """``scores`` above zero of items in each customer's history, and of the REACH best others."""
+    known = history.matrix(np.ones(len(history.pairs.item)))
+    others, values = best(scores, REACH, excluded=known)
+    found = others >= 0
+    rows = np.repeat(np.arange(scores.shape[0]), found.sum(axis=1))
+    own = scores.multiply(known > 0).tocoo()
+    positive = own.data > 0
+    return csr_matrix(
+        (
+            np.concatenate([values[found], own.data[positive].astype(np.float32)]),
+            (np.concatenate([rows, own.row[positive]]), np.concatenate([others[found], own.col[positive]])),
+        ),
+        shape=scores.shape,
+    )
 
 
 def _row(matrix: csr_matrix, number: int) -> tuple[NDArray[np.integer], NDArray[np.float32]]:

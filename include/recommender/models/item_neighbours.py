@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
 from include.recommender.history import History
-from include.recommender.models.interface import Arrays, buyers, nothing, pack, to_power, top, unit_rows, unpack
+from include.recommender.models.interface import Arrays, buyers, nothing, pack, reach, to_power, unit_rows, unpack
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class ItemNeighbours:
         found = solver.similarity.tocoo()
         return cls(parameters, _without_self(found, kept, shape))
 
-    def scores(self, history: History) -> csr_matrix:
-        return top(_rows(history, self.parameters) @ self.likeness)
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
+        return reach(_rows(history, self.parameters) @ self.likeness, history)
 
     def arrays(self) -> Arrays:
         return pack(self.likeness, "likeness")

@@ -28,7 +28,7 @@ class OwnHistory:
     def fit(cls, history: History, parameters: OwnHistoryParameters, *, threads: int = 1) -> Self:
         return cls(parameters)
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         return history.weights(self.parameters.half_life_days)
 
     def arrays(self) -> Arrays:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from include.recommender.history import History
-from include.recommender.models.interface import Arrays
+from include.recommender.models.interface import Arrays, reach
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,12 @@ class Popularity:
         popularity[order[parameters.longest :]] = 0
         return cls(parameters, popularity.astype(np.float32))
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         items = np.flatnonzero(self.popularity)
         values = np.tile(self.popularity[items], history.customers)
         begins = np.arange(history.customers + 1) * len(items)
-        return csr_matrix(
-            (values, np.tile(items, history.customers), begins), shape=(history.customers, len(self.popularity))
-        )
+        shape = (history.customers, len(self.popularity))
+        return reach(csr_matrix((values, np.tile(items, history.customers), begins), shape=shape), history)
 
     def arrays(self) -> Arrays:
         return {"popularity": self.popularity}

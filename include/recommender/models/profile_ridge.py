@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from include.recommender.history import UNKNOWN, History
-from include.recommender.models.interface import Arrays, most_met, top, unit_rows
+from include.recommender.models.interface import Arrays, most_met, reach, unit_rows
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ProfileRidge:
             coefficients = np.linalg.solve(system, np.asarray((wanted.T @ profiles).T))
         return cls(parameters, covered, coefficients.astype(np.float32))
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         profiles = _profiles(history, self.parameters, len(self.coefficients) - 1)
         some = np.flatnonzero(np.diff(history.weights(self.parameters.half_life_days).indptr))
         # Each row alone: the last bits of BLAS' products hang on how many it makes at once.
@@ -57,7 +57,7 @@ class ProfileRidge:
             shape=(history.customers, history.items),
         )
         scores.eliminate_zeros()
-        return top(scores)
+        return reach(scores, history)
 
     def arrays(self) -> Arrays:
         return {"covered": self.covered, "coefficients": self.coefficients}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array, vstack
 
 from include.recommender.history import History
-from include.recommender.models.interface import Arrays, buyers, nothing, pack, to_power, top, unit_rows, unpack
+from include.recommender.models.interface import Arrays, buyers, nothing, pack, reach, to_power, unit_rows, unpack
 
 SAME = 1 - 1e-5
 """A neighbour this alike is the customer, or a double: it would only say what the own history says."""
@@ -56,13 +56,14 @@ class UserNeighbours:
         votes = to_power(history.weights(parameters.votes_half_life_days)[chosen], parameters.power)
         return cls(parameters, _profiles(weights[chosen], idf, parameters.power), votes, idf)
 
-    def scores(self, history: History) -> csr_matrix:
+    def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         profiles = _profiles(history.weights(self.parameters.half_life_days), self.idf, self.parameters.power)
         by_item = self.profiles.T.tocsr()
-        parts = [
-            top(self._nearest(profiles[start : start + ROWS_AT_ONCE] @ by_item) @ self.votes)
-            for start in range(0, history.customers, ROWS_AT_ONCE)
-        ]
+        parts = []
+        for start in range(0, history.customers, ROWS_AT_ONCE):
+            some = np.arange(start, min(start + ROWS_AT_ONCE, history.customers))
+            votes = self._nearest(profiles[some] @ by_item) @ self.votes
+            parts.append(reach(votes, history.of_customers(some)))
         return _stack(parts, len(self.idf))
 
     def _nearest(self, likeness: csr_matrix) -> csr_matrix:

@@ -1,0 +1,149 @@
+"""Learning the order of candidates from earlier cuts of the same history, and the splits that it is learned on.
+
+A split hides what came later and shows what was known before. Where customers come back, it is a cut in time. Where
+they do not, or where nothing has a time stamp, no cut can judge: then a random quarter of every customer's days with
+items is hidden instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.db.tables import DISCOVERY, NEXT_PURCHASE
+from include.recommender.candidates import find
+from include.recommender.history import History, Numbers
+from include.recommender.pair_features import pair_features
+from include.recommender.ranker import Lesson, Ranker
+from include.recommender.recipe import Recipe
+from include.recommender.two_stage import TwoStage, blocks
+
+logger = logging.getLogger(__name__)
+
+PURPOSES = (NEXT_PURCHASE, DISCOVERY)
+HIDDEN_SHARE = 0.25
+MINIMUM_CUSTOMERS = 50
+"""With fewer customers who came back, a split says nothing."""
+MINIMUM_SHARE = 0.1
+"""Of all customers, so many must have come back for a cut in time to speak for them."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """past: what was known. customer, item: parallel, what each customer bought in the hidden part, each pair once.
+
+    in_time: whether it is a cut in time, at the end of the day of ``past``; else a random part was hidden.
+    """
+
+    past: History
+    customer: Numbers
+    item: Numbers
+    in_time: bool
+
+    @property
+    def buyers(self) -> Numbers:
+        """Customers with anything in the hidden part, ascending."""
+        return np.unique(self.customer)
+
+    def relevant(self, purpose: str) -> tuple[Numbers, Numbers]:
+        """Customers and items of the hidden part; for discovery, only what its customer had never bought."""
+        if purpose != DISCOVERY:
+            return self.customer, self.item
+        pairs = self.past.pairs
+        bought = pairs.bought > 0
+        known = pairs.customer[bought] * self.past.items + pairs.item[bought]
+        new = ~find(known, self.customer * self.past.items + self.item)[1]
+        return self.customer[new], self.item[new]
+
+
+def cut_at(history: History, day: int, days: int) -> Split:
+    """What was known at the end of ``day``, and what was bought in the ``days`` days after."""
+    hidden = history.chosen((history.day > day) & (history.day <= day + days) & history.bought)
+    pairs = hidden.pairs
+    return Split(history.up_to(day), pairs.customer, pairs.item, in_time=True)
+
+
+def hide_a_part(history: History, seed: int) -> Split:
+    """A random quarter of what each customer bought, day by day; the rest is what was known."""
+    random = np.random.default_rng(seed).random(len(history.day))
+    hidden = (random < HIDDEN_SHARE) & history.bought
+    pairs = history.chosen(hidden).pairs
+    return Split(history.chosen(~hidden), pairs.customer, pairs.item, in_time=False)
+
+
+def splits(history: History, *, days: int, count: int, seed: int) -> list[Split]:
+    """Up to ``count`` splits, the newest first; cuts in time where enough customers came back, else random ones.
+
+    Cuts lie ``days`` days apart, the newest as many before the history's day, so that no hidden parts overlap.
+    """
+    active = len(np.unique(history.customer))
+    enough = max(MINIMUM_CUSTOMERS, MINIMUM_SHARE * active)
+    cuts = []
+    for number in range(1, count + 1):
+        cut = cut_at(history, history.today - number * days, days)
+        if len(_known_buyers(cut)) < enough:
+            break
+        cuts.append(cut)
+    if cuts:
+        return cuts
+    hidden = [hide_a_part(history, seed + number) for number in range(count)]
+    return [split for split in hidden if len(_known_buyers(split)) >= MINIMUM_CUSTOMERS]
+
+
+def _known_buyers(split: Split) -> Numbers:
+    return np.intersect1d(split.buyers, np.unique(split.past.customer), assume_unique=True)
+
+
+def lessons(
+    fitted: TwoStage, split: Split, *, customers: int, seed: int, threads: int = 1
+) -> dict[str, list[Lesson]]:
+    """Lessons for each purpose from ``customers`` of the split's, drawn by ``seed``.
+
+    fitted: on the past of the split.
+    """
+    known = _known_buyers(split)
+    random = np.random.default_rng(seed)
+    if len(known) > customers:
+        known = np.sort(random.choice(known, customers, replace=False))
+    told: dict[str, list[Lesson]] = {purpose: [] for purpose in PURPOSES}
+    for block in blocks(len(known)):
+        past = split.past.of_customers(known[block])
+        said = fitted.say(past, threads=threads)
+        for purpose in PURPOSES:
+            candidates = fitted.order(past, said, purpose).candidates
+            bought = _bought(split.relevant(purpose), known[block][candidates.customer], candidates.item, past.items)
+            features = pair_features(candidates, past, fitted.facts)
+            share = fitted.recipe.ranker.negative_share
+            told[purpose].append(Lesson.of(candidates.customer, features, bought, share=share, random=random))
+    return told
+
+
+def _bought(
+    relevant: tuple[Numbers, Numbers], customer: Numbers, item: Numbers, items: int
+) -> NDArray[np.bool_]:
+    keys = np.sort(relevant[0] * items + relevant[1])
+    return find(keys, customer * items + item)[1]
+
+
+def learn(told: Sequence[Mapping[str, list[Lesson]]], recipe: Recipe, *, threads: int = 1) -> dict[str, Ranker]:
+    """A ranker for each purpose that has lessons with anything bought in them."""
+    rankers = {}
+    for purpose in PURPOSES:
+        of_purpose = [lesson for split in told for lesson in split[purpose]]
+        if sum(len(lesson.sizes) for lesson in of_purpose) < MINIMUM_CUSTOMERS:
+            logger.info("%s: too few customers to learn an order from, so the models are fused", purpose)
+            continue
+        started = time.perf_counter()
+        rankers[purpose] = Ranker.learn(of_purpose, recipe.ranker, threads=threads)
+        logger.info(
+            "%s: learned an order from %d candidates in %.3gs",
+            purpose,
+            sum(len(lesson.relevant) for lesson in of_purpose),
+            time.perf_counter() - started,
+        )
+    return rankers
