@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -208,24 +217,47 @@ class FeatureSettings(_Section):
     """Days ahead that ``churn_probability``, ``expected_orders`` and ``expected_value`` speak of."""
 
 
-class RecommenderSettings(_Section):
-    """The model, its evidence and the lists it makes."""
+class PurposeDays(_Section):
+    """Days for each of the two kinds of lists."""
 
-    factors: PositiveInt = 64
-    regularization: Annotated[float, Field(gt=0)] = 15.0
-    alpha: Annotated[float, Field(gt=0)] = 1.0
-    iterations: PositiveInt = 6
+    next_purchase: NonNegativeInt = 0
+    discovery: NonNegativeInt = 0
+
+
+class RecommenderSettings(_Section):
+    """The models, their evidence and the lists they make."""
+
+    models: dict[str, dict[str, Any] | None] = {}
+    """Parameters of parts of the recipe that shall differ from the defaults, such as ``als: {factors: 64}``; null
+    leaves a part out."""
+    ranker: dict[str, Any] = {}
+    """The same for the ranker, such as ``rounds: 200``."""
+    target_event: str | None = None
+    """The event type that is foretold; none: purchase, or where there are none rating, click, add_to_cart, view."""
     threads: PositiveInt = 2
     """The task's share of cores."""
     seed: int = 20170101
-    evaluation_days: PositiveInt = 7
-    """Future days held back to judge a model."""
+    evaluation_days: PositiveInt = 28
+    """Days that are hidden to learn from and to judge by: at most a quarter of the history."""
     evaluation_customers: PositiveInt = 5000
+    learning_splits: PositiveInt = 6
+    """So many times the history is cut, each time ``evaluation_days`` earlier: the newest judges, all teach."""
+    learning_customers: PositiveInt = 1000
+    """Drawn of each cut to learn the order from."""
+    learn_again_after_days: PositiveInt = 7
+    """In between, models are fitted anew each night, and the order that was learned is kept."""
     bootstrap_samples: PositiveInt = 1000
     promotion_tolerance: Annotated[float, Field(ge=0)] = 0.01
     """A challenger's nDCG@10 may lie this little below the champion's, at the interval's lower end."""
     list_length: PositiveInt = 20
     shards: PositiveInt = 16
+    blocked_items: list[str] = []
+    """Never recommended."""
+    rest_days_after_sending: PurposeDays = PurposeDays(discovery=14)
+    """Days for which an item that stood in a message to a customer is not listed for them."""
+    rest_days_after_listing: PurposeDays = PurposeDays()
+    """Days for which an item that stood among the first ``rested_ranks`` of a list is not listed again."""
+    rested_ranks: PositiveInt = 10
 
 
 class SchedulingSettings(_Section):

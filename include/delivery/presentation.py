@@ -95,10 +95,16 @@ def reason_sentence(strategy: str | None, category: str, reason_item: Mapping[st
     """Why an item was chosen, as its strategy has it; a strategy of your own reads "Picked for you"."""
     if strategy == "own_history":
         return "You buy this regularly"
-    if strategy == "als" and reason_item is not None:
+    if strategy in ("als", "ease") and reason_item is not None:
         return f"Because you bought {title_of(reason_item)}"
+    if strategy == "item_neighbours" and reason_item is not None:
+        return f"Often bought with {title_of(reason_item)}"
+    if strategy == "user_neighbours":
+        return "Customers with a taste like yours buy this"
     if strategy == "category_favourites":
         return f"Popular in {category}" if category else "Popular in what you like to buy"
+    if strategy == "trending":
+        return "More and more customers buy this"
     if strategy == "popularity":
         return "A favourite with our customers"
     return "Picked for you"

@@ -8,13 +8,22 @@ import json
 import logging
 import uuid
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
 
 import fsspec
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from include.recommender.als import Factors, ModelParameters
+from include.recommender.history import Catalogue
+from include.recommender.item_facts import ItemFacts
+from include.recommender.models import model_of
+from include.recommender.ranker import Ranker
+from include.recommender.recipe import Recipe
+from include.recommender.two_stage import TwoStage
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +32,19 @@ FOLDER = "models"
 
 @dataclass(frozen=True)
 class RecommenderModel:
-    """Items in the order of the rows of ``item_factors`` (items, factors), and how they are to be used."""
+    """items: ids in the order of the numbers that ``fitted`` uses. catalogue: what was known of them.
+
+    target: the event type it foretells. learned_on: the date whose night learned the rankers. judges: the rankers that
+    do not know the newest hidden part, on which each night is judged.
+    """
 
     model_id: str
-    parameters: ModelParameters
-    blend_weight: float
+    target: str
+    learned_on: date
     items: pd.Index
-    item_factors: Factors
+    catalogue: Catalogue
+    fitted: TwoStage
+    judges: Mapping[str, Ranker]
 
 
 class ArtifactError(RuntimeError):
@@ -71,34 +86,56 @@ def load(uri: str, sha256: str) -> RecommenderModel:
         )
     try:
         return _from_bytes(content)
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"model artifact {uri} is not a model of this version: {error}") from error
 
 
 def _to_bytes(model: RecommenderModel) -> bytes:
+    fitted = model.fitted
     header = {
         "model_id": model.model_id,
-        "parameters": model.parameters.as_json(),
-        "blend_weight": model.blend_weight,
+        "target": model.target,
+        "learned_on": model.learned_on.isoformat(),
+        "recipe": fitted.recipe.as_json(),
+        "rankers": {purpose: asdict(ranker) for purpose, ranker in fitted.rankers.items()},
+        "judges": {purpose: asdict(ranker) for purpose, ranker in model.judges.items()},
     }
+    arrays = {f"facts.{name}": array for name, array in fitted.facts.arrays().items()}
+    for part, fitted_model in fitted.models.items():
+        arrays |= {f"parts.{part}.{name}": array for name, array in fitted_model.arrays().items()}
+    arrays |= {f"catalogue.{name}": array for name, array in asdict(model.catalogue).items()}
+    arrays |= {"header": _text(header), "items": _text(list(model.items))}
     content = io.BytesIO()
-    np.savez(
-        content,
-        header=np.array(json.dumps(header, sort_keys=True)),
-        items=np.frombuffer(json.dumps(list(model.items)).encode(), np.uint8),
-        item_factors=model.item_factors,
-    )
+    np.savez(content, allow_pickle=False, **arrays)
     return content.getvalue()
 
 
 def _from_bytes(content: bytes) -> RecommenderModel:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        header = json.loads(str(arrays["header"]))
-        items = json.loads(arrays["items"].tobytes())
+        header = json.loads(arrays["header"].tobytes())
+        recipe = Recipe.of_json(header["recipe"])
+
+        def part_of(prefix: str) -> dict[str, Any]:
+            return {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}
+
+        models = {
+            part: model_of(parameters).restore(asdict(parameters), part_of(f"parts.{part}."))
+            for part, parameters in recipe.parts.items()
+        }
         return RecommenderModel(
             model_id=header["model_id"],
-            parameters=ModelParameters(**header["parameters"]),
-            blend_weight=header["blend_weight"],
-            items=pd.Index(items, dtype=object),
-            item_factors=arrays["item_factors"],
+            target=header["target"],
+            learned_on=date.fromisoformat(header["learned_on"]),
+            items=pd.Index(json.loads(arrays["items"].tobytes()), dtype=object),
+            catalogue=Catalogue(**part_of("catalogue.")),
+            fitted=TwoStage(recipe, models, ItemFacts.restore(part_of("facts.")), _rankers(header["rankers"])),
+            judges=_rankers(header["judges"]),
         )
+
+
+def _text(value: object) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(value, sort_keys=True).encode(), np.uint8)
+
+
+def _rankers(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Ranker]:
+    return {purpose: Ranker(tuple(ranker["names"]), ranker["text"]) for purpose, ranker in given.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from include.recommender.history import Numbers
+from include.recommender.history import Numbers, distinct
 from include.recommender.models.interface import REACH
 
 PROPOSED = 80
@@ -54,7 +54,7 @@ def propose(
     refused = None if excluded is None else _keys(excluded)
     spoken = [_ranked(matrix, refused, allowed) for matrix in scores.values()]
     chosen = [keys[ranks < proposed] for keys, _, ranks in spoken]
-    key = np.unique(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+    key = distinct(np.concatenate([np.zeros(0, np.int64), *chosen]))
     of_pairs = np.zeros((len(key), len(spoken)), np.float32)
     ranks_of_pairs = np.full((len(key), len(spoken)), UNRANKED, np.float32)
     for column, (keys, values, ranks) in enumerate(spoken):
@@ -78,13 +78,13 @@ def find(keys: Numbers, wanted: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
     return place, keys[place] == wanted
 
 
-def rank_within(groups: Numbers, scores: NDArray[np.floating], ties: Numbers) -> Numbers:
-    """The place of each element in its group, 0 for the highest score; equal ones in the order of ``ties``.
+def rank_within(groups: Numbers, scores: NDArray[np.floating]) -> Numbers:
+    """The place of each element in its group, 0 for the highest score; equal ones in the order given.
 
-    >>> rank_within(np.array([0, 0, 1]), np.array([1.0, 2.0, 0.5]), np.array([7, 8, 9])).tolist()
+    >>> rank_within(np.array([0, 0, 1]), np.array([1.0, 2.0, 0.5])).tolist()
     [1, 0, 0]
     """
-    order = np.lexsort((ties, -scores, groups))
+    order = np.lexsort((-scores, groups))
     ordered = groups[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     ranks = np.empty(len(groups), np.int64)
@@ -109,5 +109,5 @@ def _ranked(
     if refused is not None:
         keep &= ~find(refused, keys)[1]
     keys, values = keys[keep], matrix.data[keep]
-    customers, items = np.divmod(keys, max(matrix.shape[1], 1))
-    return keys, values, rank_within(customers, values, items)
+    customers = keys // max(matrix.shape[1], 1)
+    return keys, values, rank_within(customers, values)

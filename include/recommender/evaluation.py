@@ -1,82 +1,139 @@
-"""A model judged on a time split: full catalogue, every customer who bought in the future, nothing known but the past.
+"""How good tonight's lists would have been: figures of every model, of the served lists, and of whom they serve.
 
-Repurchase-allowed (``next_purchase``) and never-bought (``discovery``) are judged apart, each beside popularity; own
-frequency with recency stands beside the first. Lists are judged at ten items.
+Lists are made as of the end of a split's past and compared with what customers bought in its hidden part, over the full
+catalogue. Items that the past does not know stay misses, as do customers for whom no list was made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
-from include.db.tables import DISCOVERY, NEXT_PURCHASE
-from include.recommender import als, metrics, ranking
-from include.recommender.als import Factors, ModelParameters
+from include.recommender import learning, metrics
+from include.recommender.candidates import rank_within
+from include.recommender.history import History, Numbers
+from include.recommender.item_facts import ItemFacts
+from include.recommender.learning import PURPOSES, Lessons, Split
 from include.recommender.metrics import CUTOFF, FloatArray, IntArray, Relevance
-from include.recommender.vocabulary import ALS, POPULARITY
+from include.recommender.models.interface import NOTHING
+from include.recommender.two_stage import TwoStage, fused, lists
+from include.recommender.vocabulary import OWN_FREQUENCY, OWN_HISTORY, POPULARITY, SERVED
 
-SERVED = "served"
-OWN_FREQUENCY = "own_frequency"
-
-MINIMUM_CUSTOMERS = 20
-"""Customers who bought in the future, below which an interval would be a show of precision."""
+FUSED = "fused"
+"""What the models would say together, had no ranker learned their order."""
+NEW_DAYS = 28
+NEW, LIGHT, HEAVY = "new", "light", "heavy"
+HEAD, MIDDLE, TAIL, FRESH, UNMET = "head", "middle", "tail", "new", "never_bought"
+HEAD_SHARE, MIDDLE_SHARE = 0.5, 0.8
+"""The most popular items that make half of all purchases are the head, the next up to 80% the middle."""
 
 
 @dataclass(frozen=True)
-class Split:
-    """History up to a cut, and what the judged customers bought after it.
+class Listed:
+    """Lists (customers, CUTOFF) by purpose and name, of customers ``numbers`` of the split, and lessons on the way."""
 
-    weights, bought: (customers, items) of all customers with a history; the judged are rows ``judged``, in an order
-    that has nothing to do with them. future_rows number into ``judged``; future_items from ``weights.shape[1]`` on are
-    items unknown at the cut.
+    numbers: Numbers
+    lists: Mapping[str, Mapping[str, Numbers]]
+    lessons: Lessons
+
+
+def make_lists(fitted: TwoStage, split: Split, numbers: Numbers, *, seed: int, threads: int = 1) -> Listed:
+    """What would be served to customers ``numbers``, and what each part alone would list.
+
+    fitted: on the past of the split, with rankers that know nothing of its hidden part.
     """
+    made: dict[str, dict[str, list[Numbers]]] = {purpose: {} for purpose in PURPOSES}
+    told: Lessons = {purpose: [] for purpose in PURPOSES}
+    for found in learning.passes(fitted, split, numbers, threads=threads):
+        candidates, customers = found.ordered.candidates, len(found.block)
+        places: dict[str, NDArray[np.number]] = {
+            SERVED: found.ordered.places,
+            FUSED: rank_within(candidates.customer, fused(candidates)),
+        }
+        places |= {_name(part): candidates.ranks[:, column] for column, part in enumerate(candidates.models)}
+        for name, of_list in places.items():
+            made[found.purpose].setdefault(name, []).append(lists(candidates, of_list, customers, CUTOFF))
+        told[found.purpose].append(found.lesson(fitted.recipe.ranker.negative_share, seed))
+    joined = {
+        purpose: {name: np.concatenate(parts) for name, parts in of_purpose.items()}
+        for purpose, of_purpose in made.items()
+    }
+    return Listed(numbers, joined, told)
 
-    weights: csr_matrix
-    bought: csr_matrix
-    judged: IntArray
-    future_rows: IntArray
-    future_items: IntArray
 
-    def relevance(self, purpose: str) -> Relevance:
-        rows, items = self.future_rows, self.future_items
-        if purpose == DISCOVERY:
-            width = int(max(items.max(initial=0) + 1, self.bought.shape[1]))
-            past = self.bought[self.judged].tocoo()
-            fresh = ~np.isin(rows * width + items, past.row.astype(np.int64) * width + past.col)
-            rows, items = rows[fresh], items[fresh]
-        return Relevance.of(rows, items, len(self.judged))
+def _name(part: str) -> str:
+    """Under which name a part's figures stand: that of the own history has always been the own frequency."""
+    return OWN_FREQUENCY if part == OWN_HISTORY else part
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics as ``models.metrics`` has them, per-customer nDCG@10 for the gate, and the blend chosen."""
+    """metrics: as ``models.metrics`` has them. ndcg: per judged customer, by purpose and list, for the gate."""
 
     metrics: dict[str, Any]
-    als_ndcg: FloatArray
-    popularity_ndcg: FloatArray
-    blend_weight: float
+    ndcg: Mapping[str, Mapping[str, FloatArray]]
+
+
+def evaluate(
+    listed: Listed,
+    split: Split,
+    facts: ItemFacts,
+    *,
+    segments: NDArray[np.str_] | None = None,
+    draws: int,
+    seed: list[int],
+) -> Evaluation:
+    """Figures of each list with bootstrap intervals, of groups of customers, and of which items are shown.
+
+    facts: of the items, as of the split's past. segments: (all customers,), "" for none.
+    """
+    figures: dict[str, Any] = {}
+    of_customers: dict[str, dict[str, FloatArray]] = {}
+    for purpose in PURPOSES:
+        judge = _judge(listed, split, purpose, draws, seed)
+        if not judge.some.any():
+            continue
+        of_purpose = listed.lists[purpose]
+        of_customers[purpose] = {name: judge.ndcg(found) for name, found in of_purpose.items()}
+        figures[purpose] = {name: judge.figures(found) for name, found in of_purpose.items()}
+        figures[purpose]["groups"] = _of_groups(
+            of_customers[purpose], customer_groups(split.past, listed.numbers)[judge.some]
+        )
+        if segments is not None:
+            figures[purpose]["segments"] = _of_groups(of_customers[purpose], segments[listed.numbers][judge.some])
+        figures[purpose]["exposure"] = exposure(of_purpose[SERVED], item_groups(split.past, facts))
+    return Evaluation(figures, of_customers)
+
+
+def ndcg(listed: Listed, split: Split, purpose: str) -> dict[str, FloatArray]:
+    """nDCG@10 of each list, for every customer who bought anything relevant for ``purpose``."""
+    judge = _judge(listed, split, purpose, 0, [])
+    return {name: judge.ndcg(found) for name, found in listed.lists[purpose].items()}
 
 
 @dataclass(frozen=True)
 class _Judge:
-    """Turns lists of one purpose into their figures."""
+    """Turns lists of one purpose into their figures. some: (customers,), who has anything relevant."""
 
     relevance: Relevance
     catalogue: int
     draws: int
     seed: list[int]
 
-    def ndcg(self, lists: IntArray) -> FloatArray:
-        return metrics.ndcg(metrics.hits(lists, self.relevance), self.relevance.counts)[self.relevance.counts > 0]
+    @property
+    def some(self) -> NDArray[np.bool_]:
+        return np.asarray(self.relevance.counts > 0)
 
-    def figures(self, lists: IntArray) -> dict[str, float]:
+    def ndcg(self, found: IntArray) -> FloatArray:
+        return metrics.ndcg(metrics.hits(found, self.relevance), self.relevance.counts)[self.some]
+
+    def figures(self, found: IntArray) -> dict[str, float]:
         """Customers without any relevant item are left out; coverage counts the lists of those who remain."""
-        some = self.relevance.counts > 0
-        hit, counts = metrics.hits(lists, self.relevance)[some], self.relevance.counts[some]
+        hit, counts = metrics.hits(found, self.relevance)[self.some], self.relevance.counts[self.some]
         interval = metrics.bootstrap_interval(metrics.ndcg(hit, counts), self.draws, self.seed)
         return {
             "ndcg@10": round(interval.mean, 6),
@@ -84,81 +141,58 @@ class _Judge:
             "high": round(interval.high, 6),
             "recall@10": round(float(metrics.recall(hit, counts).mean()), 6),
             "map@10": round(float(metrics.average_precision(hit, counts).mean()), 6),
-            "coverage": round(metrics.coverage(lists[some], self.catalogue), 6),
-            "customers": int(some.sum()),
+            "coverage": round(metrics.coverage(found[self.some], self.catalogue), 6),
+            "customers": int(self.some.sum()),
+            "with_list": round(float((found[self.some, 0] != NOTHING).mean()), 6),
         }
 
 
-def evaluate(split: Split, parameters: ModelParameters, *, draws: int, seed: list[int], threads: int) -> Evaluation:
-    """Fit ALS on the split's history and judge it, what would be served, and the baselines.
+def _judge(listed: Listed, split: Split, purpose: str, draws: int, seed: list[int]) -> _Judge:
+    customer, item = split.relevant(purpose)
+    row = np.full(split.past.customers, NOTHING, np.int64)
+    row[listed.numbers] = np.arange(len(listed.numbers))
+    judged = row[customer] >= 0
+    relevance = Relevance.of(row[customer[judged]], item[judged], len(listed.numbers))
+    met = len(np.unique(split.past.item))
+    return _Judge(relevance, met, draws, seed)
 
-    The blend's weight is chosen on the same customers that judge it, so ``served`` is cross-fitted: each half of the
-    customers is served with the weight that the other half chose. The weight returned is the choice of all.
+
+def customer_groups(past: History, numbers: Numbers) -> NDArray[np.str_]:
+    """new: first seen in the last 28 days, or never; light and heavy: below and from the median number of items on."""
+    first = np.full(past.customers, past.today + 1)
+    np.minimum.at(first, past.customer, past.day)
+    met = np.bincount(past.pairs.customer, minlength=past.customers)
+    new = first[numbers] > past.today - NEW_DAYS
+    usual = np.median(met[numbers][~new]) if (~new).any() else 0
+    return np.where(new, NEW, np.where(met[numbers] < usual, LIGHT, HEAVY))
+
+
+def item_groups(past: History, facts: ItemFacts) -> NDArray[np.str_]:
+    """(items,): head, middle and tail of all purchases; first met in the last 28 days; never bought."""
+    count = np.bincount(past.item, minlength=past.items)
+    order = np.lexsort((np.arange(past.items), -count))
+    share = np.empty(past.items)
+    share[order] = (np.cumsum(count[order]) - count[order]) / max(count.sum(), 1)
+    tier = np.where(share < HEAD_SHARE, HEAD, np.where(share < MIDDLE_SHARE, MIDDLE, TAIL))
+    tier = np.where(facts.of_name("age") < NEW_DAYS, FRESH, tier)
+    return np.where(count > 0, tier, UNMET)
+
+
+def exposure(found: IntArray, groups: NDArray[np.str_]) -> dict[str, float]:
+    """Of all places of the lists, the share that each group of items has.
+
+    >>> exposure(np.array([[0, 1], [0, -1]]), np.array(["head", "tail"]))
+    {'head': 0.666667, 'tail': 0.333333}
     """
-    history, bought = split.weights[split.judged], split.bought[split.judged]
-    popularity = np.asarray(split.weights.sum(axis=0), np.float64).ravel()
-    item_factors = als.fit_item_factors(split.weights, parameters, threads)
-    customer_factors = als.fold_in(item_factors, history, parameters, threads)
+    names, places = np.unique(groups[found[found != NOTHING]], return_counts=True)
+    return {str(name): round(float(count / places.sum()), 6) for name, count in zip(names, places, strict=True)}
 
-    judge = _Judge(split.relevance(NEXT_PURCHASE), split.weights.shape[1], draws, seed)
-    popular = ranking.popularity_lists(popularity, csr_matrix(history.shape), CUTOFF)
-    als_lists = _als_lists(item_factors, customer_factors, None, threads)
-    served, blend_weight = _served_lists(judge, history, (customer_factors, item_factors), popular, threads)
-    figures: dict[str, Any] = {
-        NEXT_PURCHASE: {
-            SERVED: judge.figures(served),
-            ALS: judge.figures(als_lists),
-            OWN_FREQUENCY: judge.figures(ranking.own_lists(history, CUTOFF)),
-            POPULARITY: judge.figures(popular),
-        }
+
+def _of_groups(ndcg: Mapping[str, FloatArray], groups: NDArray[np.str_]) -> dict[str, dict[str, float]]:
+    """nDCG@10 of served lists, of own frequency and of popularity, for each group of customers."""
+    compared = [name for name in (SERVED, OWN_FREQUENCY, POPULARITY) if name in ndcg]
+    return {
+        str(group): {"customers": int((groups == group).sum())}
+        | {name: round(float(ndcg[name][groups == group].mean()), 6) for name in compared}
+        for group in np.unique(groups)
     }
-    newcomers = _Judge(split.relevance(DISCOVERY), split.weights.shape[1], draws, seed)
-    if newcomers.relevance.counts.any():
-        unbought = ranking.popularity_lists(popularity, bought, CUTOFF)
-        found = _als_lists(item_factors, customer_factors, bought, threads)
-        figures[DISCOVERY] = {
-            SERVED: newcomers.figures(ranking.with_fallback(found, unbought)),
-            ALS: newcomers.figures(found),
-            POPULARITY: newcomers.figures(unbought),
-        }
-    return Evaluation(figures, judge.ndcg(als_lists), judge.ndcg(popular), blend_weight)
-
-
-def als_ndcg(split: Split, parameters: ModelParameters, threads: int) -> FloatArray:
-    """nDCG@10 per judged customer of ALS with other ``parameters``, for ``next_purchase`` over the same customers."""
-    item_factors = als.fit_item_factors(split.weights, parameters, threads)
-    customer_factors = als.fold_in(item_factors, split.weights[split.judged], parameters, threads)
-    lists = _als_lists(item_factors, customer_factors, None, threads)
-    relevance = split.relevance(NEXT_PURCHASE)
-    return metrics.ndcg(metrics.hits(lists, relevance), relevance.counts)[relevance.counts > 0]
-
-
-def _als_lists(
-    item_factors: Factors, customer_factors: Factors, excluded: csr_matrix | None, threads: int
-) -> NDArray[np.int64]:
-    lists, _ = als.best_items(item_factors, customer_factors, CUTOFF, excluded=excluded, threads=threads)
-    return lists.astype(np.int64)
-
-
-def _served_lists(
-    judge: _Judge,
-    history: csr_matrix,
-    factors: tuple[Factors, Factors],
-    popular: NDArray[np.int64],
-    threads: int,
-) -> tuple[NDArray[np.int64], float]:
-    """Cross-fitted lists of the blend, and the weight that all customers together choose."""
-    customer_factors, item_factors = factors
-    new = als.best_items(item_factors, customer_factors, CUTOFF, excluded=history, threads=threads)
-    tried = [
-        ranking.with_fallback(ranking.blended_lists(history, factors, new, weight, CUTOFF), popular)
-        for weight in ranking.BLEND_WEIGHTS
-    ]
-    relevance = judge.relevance
-    scores = np.stack([metrics.ndcg(metrics.hits(lists, relevance), relevance.counts) for lists in tried])
-    halves = np.arange(len(popular)) % 2
-    served = np.empty_like(popular)
-    for half in (0, 1):
-        chosen = scores[:, halves != half].mean(axis=1).argmax()
-        served[halves == half] = tried[chosen][halves == half]
-    return served, ranking.BLEND_WEIGHTS[int(scores.mean(axis=1).argmax())]

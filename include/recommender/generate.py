@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sqlalchemy import ARRAY, Connection, Engine, Text, any_, cast, delete, select, text
 from threadpoolctl import threadpool_limits
 
-from include.business_time import day_bounds
 from include.db.copy import copy_in
 from include.db.locks import lock
 from include.db.sql import statement
-from include.db.tables import LONGEST_NAME, customer_features, recommendation_drafts
-from include.recommender import artifact, lists, reading, registry
+from include.db.tables import customer_features, recommendation_drafts
+from include.recommender import artifact, reading, refusals, registry
 from include.recommender.artifact import RecommenderModel
-from include.recommender.lists import Catalogue, CustomerList, FittedModel
+from include.recommender.fallback import Fallback
+from include.recommender.history import History, Numbers
+from include.recommender.learning import PURPOSES
+from include.recommender.models.interface import NOTHING
+from include.recommender.reasons import reasons, strategies
 from include.recommender.shards import shard_count, shard_of
-from include.recommender.vocabulary import NO_MODEL
-from include.settings import Settings
+from include.recommender.shop import model_items, read_histories
+from include.recommender.two_stage import Ordered, blocks, not_to_list
+from include.settings import RecommenderSettings, Settings
 
 logger = logging.getLogger(__name__)
 
 LOCK_NAME = "lamplighter.recommender.drafts"
+DRAFT_COLUMNS = ["customer_id", "purpose", "rank", "item_id", "score", "strategy", "reason_item_id"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,19 @@ class GenerationSummary:
 
 
 @dataclass(frozen=True)
-class _ShardInput:
-    favourites: dict[str, list[str]]
-    interactions: pd.DataFrame
-    bought: pd.DataFrame
-    catalogue: pd.DataFrame
+class _Shard:
+    """customers: ids in the order of the history's numbers. refused: by purpose, (customers, items) not to be listed.
+
+    favourites: each customer's categories, the best first. titled, margin: (items,), as the catalogue says today.
+    """
+
+    customers: pd.Index
+    favourites: list[list[str]]
+    history: History
+    refused: Mapping[str, csr_matrix]
+    fallback: Fallback
+    titled: NDArray[np.bool_]
+    margin: NDArray[np.float64]
 
 
 def generate_recommendations(
@@ -54,11 +70,11 @@ def generate_recommendations(
 ) -> GenerationSummary:
     """Write both lists of every customer of the shard to ``recommendation_drafts``, in place of what it held.
 
-    An item is listed only if it is in ``items`` (else it has no title) and not out of stock. ``score`` compares rows
-    of one strategy; the order is ``rank``'s. A customer who bought everything has no ``discovery`` list.
+    An item is listed only if it is in ``items`` (else it has no title), not out of stock and not blocked. ``score``
+    compares rows of one list; the order is ``rank``'s. A customer who bought everything has no ``discovery`` list.
 
-    Raises ValueError for a shard that does not exist, for interactions of another date, or when no item can be
-    recommended; ArtifactError, naming the URI, when the model in force cannot be read.
+    Raises ValueError for a shard that does not exist, for interactions of another date, when no model is in force, or
+    when no item can be recommended; ArtifactError, naming the URI, when the model in force cannot be read.
     """
     started = time.perf_counter()
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
@@ -67,121 +83,145 @@ def generate_recommendations(
         if not 0 <= shard < shards:
             raise ValueError(f"shard {shard} does not exist: {business_date} has shards 0 to {shards - 1}")
         registered = registry.model_in_force(connection, business_date)
-        shard_input = _read(connection, settings, business_date, shard, shards)
-    model = artifact.load(registered.artifact_uri, registered.artifact_sha256) if registered else None
-    if model is None:
-        logger.warning("no model is in force for %s: lists fall back to own history and favourites", business_date)
-    if not shard_input.catalogue["in_stock"].any():
+        if registered is None:
+            raise ValueError(f"no model is in force for {business_date}: clear the run from train_recommender")
+        model = artifact.load(registered.artifact_uri, registered.artifact_sha256)
+        read = _read(connection, settings, business_date, model, shard, shards)
+    if not read.fallback.allowed.any():
         raise ValueError("no item can be recommended: items is empty or all out of stock; land the catalogue")
-
     with threadpool_limits(1, user_api="blas"):
-        drafts = _drafts(settings, shard_input, model)
+        drafts = _drafts(settings.recommender, read, model)
     drafts.insert(0, "business_date", business_date)
-    drafts["model_id"] = model.model_id if model else NO_MODEL
+    drafts["model_id"] = registered.model_id
     drafts["shard"] = shard
-    _write(engine, drafts, business_date, shard, list(shard_input.favourites))
+    _write(engine, drafts, business_date, shard, list(read.customers))
     logger.info(
-        "shard %d of %d: %d customers in %.3gs",
-        shard,
-        shards,
-        len(shard_input.favourites),
-        time.perf_counter() - started,
+        "shard %d of %d: %d customers in %.3gs", shard, shards, len(read.customers), time.perf_counter() - started
     )
     return GenerationSummary(
         business_date=business_date.isoformat(),
         shard=shard,
-        customers=len(shard_input.favourites),
+        customers=len(read.customers),
         rows=len(drafts),
-        model_id=model.model_id if model else NO_MODEL,
+        model_id=registered.model_id,
         strategies={str(name): int(rows) for name, rows in sorted(drafts["strategy"].value_counts().items())},
     )
 
 
-def _read(connection: Connection, settings: Settings, business_date: date, shard: int, shards: int) -> _ShardInput:
+def _read(
+    connection: Connection, settings: Settings, business_date: date, model: RecommenderModel, shard: int, shards: int
+) -> _Shard:
     everyone = connection.execute(
         select(customer_features.c.customer_id, customer_features.c.preferred_categories).where(
             customer_features.c.business_date == business_date
         )
     )
     favourites = {customer: list(names) for customer, names in everyone if shard_of(customer, shards) == shard}
-    connection.execute(statement(__file__, "create_shard_customers"), {"customers": list(favourites)})
+    customers = pd.Index(sorted(favourites), dtype=object)
+    connection.execute(statement(__file__, "create_shard_customers"), {"customers": list(customers)})
     connection.execute(text("analyze shard_customers"))
-    end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
-    return _ShardInput(
-        favourites=dict(sorted(favourites.items())),
-        interactions=reading.read(connection, "select_shard_interactions"),
-        bought=reading.read(connection, "select_shard_bought", {"end_of_day": end_of_day.isoformat()}),
-        catalogue=reading.read(
-            connection,
-            "select_catalogue",
-            {"business_date": business_date, "longest_name": LONGEST_NAME},
-            {"category": "str", "in_stock": "str"},
-        ).assign(in_stock=lambda frame: frame["in_stock"] == "t"),
+    items = model_items(connection, model.items, model.catalogue)
+    history = read_histories(connection, settings, business_date, customers, items, model.target)
+    blocked = np.isin(items.ids.to_numpy(object).astype(str), settings.recommender.blocked_items)
+    popularity = model.fitted.facts.of_name("popularity_30")
+    return _Shard(
+        customers,
+        [favourites[customer] for customer in customers],
+        history,
+        refusals.read(connection, settings.recommender, business_date, customers, items.ids),
+        Fallback(popularity, items.categories, items.allowed & ~blocked),
+        items.titled,
+        items.margin,
     )
 
 
-def _drafts(settings: Settings, shard_input: _ShardInput, model: RecommenderModel | None) -> pd.DataFrame:
-    """Rows of ``recommendation_drafts`` but for date, model and shard. Items are numbered by their ids' order."""
-    known = pd.Index([] if model is None else model.items, dtype=object)
-    ids = reading.sorted_ids(
-        shard_input.interactions["item_id"], shard_input.bought["item_id"], shard_input.catalogue["item_id"]
-    ).union(known)
-    customers = pd.Index(list(shard_input.favourites), dtype=object)
-    weights = reading.to_pairs(shard_input.interactions, customers, ids).weights
-    bought = reading.to_pairs(shard_input.bought.assign(weight=1.0, purchase_days=1), customers, ids).bought
-    made = lists.make_lists(
-        weights,
-        bought,
-        list(shard_input.favourites.values()),
-        _catalogue(shard_input.catalogue, ids),
-        None if model is None else _fitted(model, ids),
-        length=settings.recommender.list_length,
-        threads=settings.recommender.threads,
-    )
-    return _frame(list(made), customers, ids)
+def _drafts(settings: RecommenderSettings, shard: _Shard, model: RecommenderModel) -> pd.DataFrame:
+    """Rows of ``recommendation_drafts`` but for date, model and shard."""
+    parts = [part for block in blocks(len(shard.customers)) for part in _block(settings, shard, model, block)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=DRAFT_COLUMNS)
 
 
-def _catalogue(frame: pd.DataFrame, ids: pd.Index) -> Catalogue:
-    at = reading.positions(frame["item_id"], ids)
-    popularity = np.zeros(len(ids))
-    popularity[at] = frame["popularity"]
-    categories = np.full(len(ids), "", object)
-    categories[at] = frame["category"].fillna("")
-    allowed, titled = np.zeros(len(ids), bool), np.zeros(len(ids), bool)
-    allowed[at], titled[at] = frame["in_stock"], True
-    return Catalogue(popularity, categories, allowed, titled)
-
-
-def _fitted(model: RecommenderModel, ids: pd.Index) -> FittedModel:
-    factors = np.zeros((len(ids), model.parameters.factors), np.float32)
-    factors[ids.get_indexer(model.items)] = model.item_factors
-    return FittedModel(factors, model.parameters, model.blend_weight)
-
-
-def _frame(made: list[CustomerList], customers: pd.Index, ids: pd.Index) -> pd.DataFrame:
-    lengths = [len(made_list.ranked.items) for made_list in made]
-    items, scores, reasons = (
-        np.concatenate(arrays) if arrays else np.zeros(0, kind)
-        for arrays, kind in (
-            ([made_list.ranked.items for made_list in made], np.int64),
-            ([made_list.ranked.scores for made_list in made], np.float64),
-            ([made_list.reasons for made_list in made], np.int64),
+def _block(settings: RecommenderSettings, shard: _Shard, model: RecommenderModel, block: Numbers) -> list[pd.DataFrame]:
+    fitted, history = model.fitted, shard.history.of_customers(block)
+    said = fitted.say(history, threads=settings.threads)
+    frames = []
+    for purpose in PURPOSES:
+        refused = not_to_list(history, purpose, shard.refused[purpose][block] if purpose in shard.refused else None)
+        ordered = fitted.order(
+            history, said, purpose, allowed=shard.fallback.allowed, refused=refused, threads=settings.threads
         )
-    )
-    names = ids.to_numpy(object)
-    return pd.DataFrame(
+        frames.append(_frame(settings, shard, model, block, history, purpose, ordered, refused))
+    return frames
+
+
+def _frame(
+    settings: RecommenderSettings,
+    shard: _Shard,
+    model: RecommenderModel,
+    block: Numbers,
+    history: History,
+    purpose: str,
+    ordered: Ordered,
+    refused: csr_matrix | None,
+) -> pd.DataFrame:
+    """By customer, then rank. Whoever has no past gets all from the fallback."""
+    has_past = np.bincount(history.customer, minlength=history.customers) > 0
+    listed = np.flatnonzero((ordered.places < settings.list_length) & has_past[ordered.candidates.customer])
+    customer, places = ordered.candidates.customer[listed], ordered.places[listed]
+    in_order = np.lexsort((places, customer))
+    listed, customer = listed[in_order], customer[in_order]
+    item, strategy = ordered.candidates.item[listed], strategies(ordered, listed)
+    made = pd.DataFrame(
         {
-            "customer_id": np.repeat(customers.to_numpy(object)[[one.customer for one in made]], lengths)
-            if made
-            else np.zeros(0, object),
-            "purpose": np.repeat(np.array([one.purpose for one in made], object), lengths),
-            "rank": np.concatenate([np.arange(1, length + 1) for length in lengths]) if made else np.zeros(0, np.int64),
-            "item_id": names[items],
-            "score": scores,
-            "strategy": np.array([name for one in made for name in one.ranked.strategies], object),
-            "reason_item_id": np.where(reasons < 0, None, names[reasons]),
+            "customer": customer,
+            "item": item,
+            "score": ordered.scores[listed],
+            "strategy": strategy,
+            "reason": reasons(model.fitted, history, customer, item, strategy, presentable=shard.titled),
         }
     )
+    more = _more(settings, shard, block, refused, made, ~has_past)
+    made = pd.concat([made, more], ignore_index=True).sort_values("customer", kind="stable")
+    names = model.items.to_numpy(object)
+    reason = made["reason"].to_numpy(np.int64)
+    return pd.DataFrame(
+        {
+            "customer_id": shard.customers.to_numpy(object)[block[made["customer"]]],
+            "purpose": purpose,
+            "rank": made.groupby("customer").cumcount().to_numpy() + 1,
+            "item_id": names[made["item"]],
+            "score": made["score"].to_numpy(),
+            "strategy": made["strategy"].to_numpy(),
+            "reason_item_id": [names[one] if one != NOTHING else None for one in reason],
+        },
+        columns=DRAFT_COLUMNS,
+    )
+
+
+def _more(
+    settings: RecommenderSettings,
+    shard: _Shard,
+    block: Numbers,
+    refused: csr_matrix | None,
+    made: pd.DataFrame,
+    cold: NDArray[np.bool_],
+) -> pd.DataFrame:
+    """What fills lists that are too short. refused: (customers, items), what not to list; cold: (customers,)."""
+    listed = np.bincount(made["customer"], minlength=len(block))
+    begins = np.concatenate([[0], np.cumsum(listed)])
+    # A list's scores fall to its end, whichever strategies it has.
+    lowest = float(made["score"].min()) if len(made) else 0.0
+    parts = []
+    for customer in np.flatnonzero(listed < settings.list_length):
+        taken = made["item"].to_numpy(np.int64)[begins[customer] : begins[customer + 1]]
+        if refused is not None:
+            taken = np.concatenate([taken, refused.indices[refused.indptr[customer] : refused.indptr[customer + 1]]])
+        favourites = shard.favourites[block[customer]] if cold[customer] else []
+        items, words = shard.fallback.fill(taken, settings.list_length - listed[customer], favourites)
+        scores = lowest - 1 - np.arange(len(items))
+        parts.append(pd.DataFrame({"customer": customer, "item": items, "score": scores, "strategy": words}))
+    more = pd.concat(parts, ignore_index=True) if parts else made.iloc[:0]
+    return more.assign(reason=NOTHING)
 
 
 def _write(engine: Engine, drafts: pd.DataFrame, business_date: date, shard: int, customers: list[str]) -> None:

@@ -20,6 +20,12 @@ UNKNOWN = -1
 """The number of a category or brand that is not known."""
 
 
+def distinct(numbers: Numbers) -> Numbers:
+    """Once each, ascending: what np.unique gives, in a fraction of its time where there are millions."""
+    ordered = np.sort(numbers)
+    return ordered[np.concatenate([[len(ordered) > 0], np.diff(ordered) != 0])[: len(ordered)]]
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Items by number: of their category and brand (items,), UNKNOWN for none, and price (items,), NaN for none."""
@@ -37,6 +43,11 @@ class Catalogue:
     @property
     def items(self) -> int:
         return len(self.category)
+
+    @cached_property
+    def log_price(self) -> NDArray[np.float64]:
+        """(items,): of the price, NaN where it is not known or not above zero."""
+        return np.log(np.where(self.price > 0, self.price, np.nan))
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,7 @@ class History:
         weight = np.ones(len(day)) if weight is None else weight
         bought = np.ones(len(day), bool) if bought is None else bought
         order = np.lexsort((day, item, customer))
-        customer, item, day, weight, bought = (
-            array[order] for array in (customer, item, day, weight, bought)
-        )
+        customer, item, day, weight, bought = customer[order], item[order], day[order], weight[order], bought[order]
         changes = (np.diff(customer) != 0) | (np.diff(item) != 0) | (np.diff(day) != 0)
         starts = np.flatnonzero(np.concatenate([[len(day) > 0], changes]))
         if len(starts):

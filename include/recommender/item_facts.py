@@ -79,7 +79,7 @@ class ItemFacts:
             customers / active,
             np.bincount(pairs.item, pairs.days > 1, minlength=history.items) / some,
             history.today - first,
-            np.log(np.where(catalogue.price > 0, catalogue.price, np.nan)),
+            catalogue.log_price,
             popularity[1] / np.maximum(category_share * popularity[1].sum(), smallest),
         )
         return cls(
@@ -87,6 +87,10 @@ class ItemFacts:
             category_share.astype(np.float32),
             _share_of_own(popularity[1], catalogue.brand).astype(np.float32),
         )
+
+    def of_name(self, name: str) -> NDArray[np.float32]:
+        """(items,): the fact of this name in ITEM_FACTS."""
+        return self.values[:, ITEM_FACTS.index(name)]
 
     def arrays(self) -> Arrays:
         """What ``restore`` needs."""

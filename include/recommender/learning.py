@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from include.db.tables import DISCOVERY, NEXT_PURCHASE
 from include.recommender.candidates import find
 from include.recommender.history import History, Numbers
-from include.recommender.pair_features import pair_features
 from include.recommender.ranker import Lesson, Ranker
 from include.recommender.recipe import Recipe
-from include.recommender.two_stage import TwoStage, blocks
+from include.recommender.threads import each
+from include.recommender.two_stage import Ordered, Said, TwoStage, blocks, not_to_list
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,12 @@ def hide_a_part(history: History, seed: int) -> Split:
     return Split(history.chosen(~hidden), pairs.customer, pairs.item, in_time=False)
 
 
+def horizon(history: History, wanted: int) -> int:
+    """Days of a hidden part: ``wanted``, or a quarter of a shorter history, at least one."""
+    span = 1 + history.today - int(history.day.min(initial=history.today))
+    return max(1, min(wanted, span // 4))
+
+
 def splits(history: History, *, days: int, count: int, seed: int) -> list[Split]:
     """Up to ``count`` splits, the newest first; cuts in time where enough customers came back, else random ones.
 
@@ -86,53 +92,87 @@ def splits(history: History, *, days: int, count: int, seed: int) -> list[Split]
     cuts = []
     for number in range(1, count + 1):
         cut = cut_at(history, history.today - number * days, days)
-        if len(_known_buyers(cut)) < enough:
+        if len(known_buyers(cut)) < enough:
             break
         cuts.append(cut)
     if cuts:
         return cuts
     hidden = [hide_a_part(history, seed + number) for number in range(count)]
-    return [split for split in hidden if len(_known_buyers(split)) >= MINIMUM_CUSTOMERS]
+    return [split for split in hidden if len(known_buyers(split)) >= MINIMUM_CUSTOMERS]
 
 
-def _known_buyers(split: Split) -> Numbers:
+def known_buyers(split: Split) -> Numbers:
+    """Customers of whom something was known and who bought in the hidden part, ascending."""
     return np.intersect1d(split.buyers, np.unique(split.past.customer), assume_unique=True)
 
 
-def lessons(
-    fitted: TwoStage, split: Split, *, customers: int, seed: int, threads: int = 1
-) -> dict[str, list[Lesson]]:
-    """Lessons for each purpose from ``customers`` of the split's, drawn by ``seed``.
+def drawn(numbers: Numbers, count: int, seed: int) -> Numbers:
+    """``count`` of ``numbers``, ascending; all where there are no more."""
+    if len(numbers) <= count:
+        return numbers
+    return np.sort(np.random.default_rng(seed).choice(numbers, count, replace=False))
+
+
+def passes(fitted: TwoStage, split: Split, numbers: Numbers, *, threads: int = 1) -> Iterator[Pass]:
+    """The candidates of customers ``numbers`` in order, for each purpose, a block of customers at a time.
 
     fitted: on the past of the split.
     """
-    known = _known_buyers(split)
-    random = np.random.default_rng(seed)
-    if len(known) > customers:
-        known = np.sort(random.choice(known, customers, replace=False))
-    told: dict[str, list[Lesson]] = {purpose: [] for purpose in PURPOSES}
-    for block in blocks(len(known)):
-        past = split.past.of_customers(known[block])
+    relevant = {purpose: split.relevant(purpose) for purpose in PURPOSES}
+    for block in blocks(len(numbers)):
+        past = split.past.of_customers(numbers[block])
         said = fitted.say(past, threads=threads)
-        for purpose in PURPOSES:
-            candidates = fitted.order(past, said, purpose).candidates
-            bought = _bought(split.relevant(purpose), known[block][candidates.customer], candidates.item, past.items)
-            features = pair_features(candidates, past, fitted.facts)
-            share = fitted.recipe.ranker.negative_share
-            told[purpose].append(Lesson.of(candidates.customer, features, bought, share=share, random=random))
+
+        def order(purpose: str, past: History = past, said: Said = said) -> Ordered:
+            return fitted.order(past, said, purpose, refused=not_to_list(past, purpose))
+
+        for purpose, ordered in each(order, PURPOSES, threads).items():
+            customer = numbers[block][ordered.candidates.customer]
+            bought = _bought(relevant[purpose], customer, ordered.candidates.item, past.items)
+            yield Pass(purpose, block, ordered, bought)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """block: places of the customers among those asked for.
+
+    bought: (candidates,), whether each was bought in the hidden part.
+    """
+
+    purpose: str
+    block: Numbers
+    ordered: Ordered
+    bought: NDArray[np.bool_]
+
+    def lesson(self, share: float, seed: int) -> Lesson:
+        random = np.random.default_rng([seed, int(self.block[0])])
+        return Lesson.of(
+            self.ordered.candidates.customer, self.ordered.features, self.bought, share=share, random=random
+        )
+
+
+Lessons = dict[str, list[Lesson]]
+"""By purpose."""
+
+
+def lessons(fitted: TwoStage, split: Split, numbers: Numbers, *, seed: int, threads: int = 1) -> Lessons:
+    """From customers ``numbers``; fitted: on the past of the split."""
+    told: Lessons = {purpose: [] for purpose in PURPOSES}
+    for found in passes(fitted, split, numbers, threads=threads):
+        told[found.purpose].append(found.lesson(fitted.recipe.ranker.negative_share, seed))
     return told
 
 
-def _bought(
-    relevant: tuple[Numbers, Numbers], customer: Numbers, item: Numbers, items: int
-) -> NDArray[np.bool_]:
+def _bought(relevant: tuple[Numbers, Numbers], customer: Numbers, item: Numbers, items: int) -> NDArray[np.bool_]:
     keys = np.sort(relevant[0] * items + relevant[1])
     return find(keys, customer * items + item)[1]
 
 
-def learn(told: Sequence[Mapping[str, list[Lesson]]], recipe: Recipe, *, threads: int = 1) -> dict[str, Ranker]:
+def learn(told: Sequence[Lessons], recipe: Recipe, *, threads: int = 1) -> dict[str, Ranker]:
     """A ranker for each purpose that has lessons with anything bought in them."""
-    rankers = {}
+    rankers: dict[str, Ranker] = {}
+    if not recipe.ranker.rounds:
+        return rankers
     for purpose in PURPOSES:
         of_purpose = [lesson for split in told for lesson in split[purpose]]
         if sum(len(lesson.sizes) for lesson in of_purpose) < MINIMUM_CUSTOMERS:

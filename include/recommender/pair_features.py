@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from include.recommender.candidates import Candidates, find
-from include.recommender.history import UNKNOWN, History, Numbers
+from include.recommender.history import UNKNOWN, History, Numbers, distinct
 from include.recommender.item_facts import ITEM_FACTS, ItemFacts
 
 TASTE_HALF_LIFE = 120.0
 """Days: of what counts for a customer's favourite categories, brands and prices."""
 RECENT_DAYS = 28
-NEVER = np.float32(np.nan)
+NEVER = float("nan")
 """A time since what never happened: trees treat it as a case of its own."""
 
-Column = NDArray[np.floating]
+Column = NDArray[np.number]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ def pair_features(candidates: Candidates, history: History, facts: ItemFacts) ->
 
 def _own_past(candidates: Candidates, history: History) -> dict[str, Column]:
     pairs = history.pairs
-    place, met = find(pairs.customer * history.items + pairs.item, candidates.customer * history.items + candidates.item)
+    place, met = find(
+        pairs.customer * history.items + pairs.item, candidates.customer * history.items + candidates.item
+    )
 
     def own(values: NDArray[np.generic], otherwise: float) -> Column:
         # Nothing to look up where nobody has any past.
@@ -90,7 +92,7 @@ class _Visits:
 def _visits(history: History) -> _Visits:
     span = 1 + int(history.today - history.day.min(initial=history.today))
     ago = history.today - history.day
-    customer, ago = np.divmod(np.unique(history.customer * span + ago), span)
+    customer, ago = np.divmod(distinct(history.customer * span + ago), span)
     first, last = np.full(history.customers, np.nan), np.full(history.customers, np.nan)
     # Ascending by days ago: the first of a customer's is the last visit.
     starts = np.flatnonzero(np.diff(customer, prepend=-1))
@@ -156,7 +158,7 @@ def _rhythm(candidates: Candidates, history: History, name: str, group: Numbers)
     groups, span = int(group.max(initial=0)) + 2, 1 + int(history.today - history.day.min(initial=history.today))
     # UNKNOWN is a group of its own, which no candidate asks for.
     visit = (history.customer * groups + group[history.item] + 1) * span + (history.today - history.day)
-    key, ago = np.divmod(np.unique(visit), span)
+    key, ago = np.divmod(distinct(visit), span)
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     ends = np.append(starts[1:], len(key)) - 1 if len(starts) else starts
     days, interval = ends - starts + 1, (ago[ends] - ago[starts]) / np.maximum(ends - starts, 1)
@@ -173,7 +175,7 @@ def _rhythm(candidates: Candidates, history: History, name: str, group: Numbers)
 def _price_fit(candidates: Candidates, history: History) -> Column:
     """Log price of the item, less the mean of the customer's in its category, or of all where there is none."""
     catalogue, weights = history.catalogue, history.weights(TASTE_HALF_LIFE)
-    log_price = np.log(np.where(catalogue.price > 0, catalogue.price, np.nan))
+    log_price = catalogue.log_price
     rows = np.repeat(np.arange(history.customers), np.diff(weights.indptr))
     priced = np.isfinite(log_price[weights.indices])
     rows, items, weight = rows[priced], weights.indices[priced], weights.data[priced]

@@ -6,9 +6,11 @@ top. The model is kept as LightGBM's own text, never as a pickle.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RankerParameters:
-    rounds: int = 300
-    learning_rate: float = 0.035
+    rounds: int = 150
+    """0: no order is learned, and the models are fused."""
+    learning_rate: float = 0.06
     leaves: int = 15
     smallest_leaf: int = 300
     feature_share: float = 0.4
@@ -83,8 +86,7 @@ class Ranker:
 
         Raises ValueError where no lesson has any candidate that was bought.
         """
-        import lightgbm
-
+        lightgbm = _lightgbm()
         if not sum(lesson.relevant.sum() for lesson in lessons):
             raise ValueError("no candidate was bought in any lesson: there is nothing to learn an order from")
         names = lessons[0].names
@@ -95,13 +97,13 @@ class Ranker:
             feature_name=list(names),
         )
         booster = lightgbm.train(_options(parameters, threads), data, parameters.rounds)
-        return cls(names, booster.model_to_string())
+        # The text names the number of threads, on which nothing else in it hangs.
+        text = booster.model_to_string().replace(f"[num_threads: {threads}]", "[num_threads: 1]")
+        return cls(names, text)
 
     @cached_property
     def booster(self) -> Booster:
-        import lightgbm
-
-        return lightgbm.Booster(model_str=self.text)
+        return _lightgbm().Booster(model_str=self.text)
 
     def scores(self, features: PairFeatures, *, threads: int = 1) -> NDArray[np.float64]:
         """(candidates,): higher is better, among one customer's candidates only.
@@ -119,6 +121,14 @@ class Ranker:
         gain = np.asarray(self.booster.feature_importance("gain"), np.float64)
         shares = gain / max(gain.sum(), 1e-12)
         return {self.names[place]: float(shares[place]) for place in np.argsort(-shares, kind="stable")}
+
+
+def _lightgbm() -> ModuleType:
+    """The library, whose threads sleep while they wait: spinning, they lose most of their time beside other work."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import lightgbm
+
+    return lightgbm
 
 
 def _options(parameters: RankerParameters, threads: int) -> dict[str, object]:

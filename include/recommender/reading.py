@@ -1,15 +1,13 @@
-"""What training and generation read from Postgres, as sparse matrices over ids in their sorted order."""
+"""Reading what training and generation need from Postgres, by COPY, and ids as numbers in their sorted order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from sqlalchemy import Connection, select, text
 
 from include.db.copy import copy_out
@@ -18,16 +16,6 @@ from include.db.tables import customer_features, interactions
 
 CATEGORICAL_COLUMNS = ("customer_id", "item_id", "event_type")
 """Few values, often repeated."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Customers × items: ids in the order of rows and columns, weights above zero, and what was ever bought."""
-
-    customers: pd.Index
-    items: pd.Index
-    weights: csr_matrix
-    bought: csr_matrix
 
 
 def check_interactions_are_of(connection: Connection, business_date: date) -> None:
@@ -81,40 +69,3 @@ def sorted_ids(*columns: pd.Series) -> pd.Index:
 def positions(column: pd.Series, ids: pd.Index) -> NDArray[np.int64]:
     """Position in ``ids`` of each value of a categorical column; -1 where it is not among them."""
     return ids.get_indexer(pd.Index(column.cat.categories, dtype=object))[column.cat.codes.to_numpy()].astype(np.int64)
-
-
-def to_pairs(frame: pd.DataFrame, customers: pd.Index, items: pd.Index) -> Pairs:
-    """Matrices from rows of customer_id, item_id, weight, purchase_days; rows of other ids are left out."""
-    rows, columns = positions(frame["customer_id"], customers), positions(frame["item_id"], items)
-    inside = (rows >= 0) & (columns >= 0)
-    return pairs_of(
-        customers,
-        items,
-        rows[inside],
-        columns[inside],
-        frame["weight"].to_numpy(np.float64)[inside],
-        frame["purchase_days"].to_numpy()[inside] > 0,
-    )
-
-
-def pairs_of(
-    customers: pd.Index,
-    items: pd.Index,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    bought: NDArray[np.bool_],
-) -> Pairs:
-    """Matrices from parallel arrays with one element per pair; a weight that is not above zero is left out."""
-
-    def matrix(values: NDArray[np.float32], chosen: NDArray[np.bool_]) -> csr_matrix:
-        made = csr_matrix((values[chosen], (rows[chosen], columns[chosen])), shape=(len(customers), len(items)))
-        made.sort_indices()
-        return made
-
-    return Pairs(
-        customers,
-        items,
-        matrix(weights.astype(np.float32), weights > 0),
-        matrix(np.ones(len(rows), np.float32), bought),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from include.recommender.models import (
@@ -46,12 +46,40 @@ class Recipe:
     parts: Parts = field(default_factory=default_parts)
     ranker: RankerParameters = field(default_factory=RankerParameters)
 
+    @classmethod
+    def plain(cls) -> Self:
+        """What serves where no recipe has shown that it is better: no ranker, and nothing that takes faith."""
+        names = ("own_history", "attributes", "popularity")
+        parts = {name: parameters for name, parameters in default_parts().items() if name in names}
+        return cls(parts, RankerParameters(rounds=0))
+
+    @classmethod
+    def of_settings(cls, models: Mapping[str, Mapping[str, Any] | None], ranker: Mapping[str, Any]) -> Self:
+        """The defaults, but for what ``recommender.models`` and ``recommender.ranker`` say; None leaves a part out.
+
+        Raises ValueError for a part, model or parameter that this version does not know, naming the setting.
+        """
+        parts = default_parts()
+        for name, given in models.items():
+            if given is None:
+                parts.pop(name, None)
+                continue
+            if name not in parts:
+                raise ValueError(
+                    f"setting recommender.models has no part {name!r}: the parts are {', '.join(default_parts())}"
+                )
+            parts[name] = _changed(parts[name], given, f"recommender.models.{name}")
+        if "popularity" not in parts:
+            raise ValueError("setting recommender.models leaves out popularity, which serves whoever has no history")
+        return cls(parts, _changed(RankerParameters(), ranker, "recommender.ranker"))
+
     def as_json(self) -> dict[str, Any]:
         return {
-            "parts": {
-                name: {"model": model_of(parameters).name} | asdict(parameters)
+            # A list: their order counts, and Postgres keeps none of an object's keys.
+            "parts": [
+                {"part": name, "model": model_of(parameters).name} | asdict(parameters)
                 for name, parameters in self.parts.items()
-            },
+            ],
             "ranker": asdict(self.ranker),
         }
 
@@ -60,11 +88,22 @@ class Recipe:
         """Raises ValueError for a model or parameter that this version does not know."""
         kinds = {model.name: parameters for model, parameters in PARAMETERS.items()}
         parts = {}
-        for name, given in value["parts"].items():
+        for given in value["parts"]:
             chosen = dict(given)
-            kind = chosen.pop("model")
+            name, kind = chosen.pop("part"), chosen.pop("model")
             try:
                 parts[name] = kinds[kind](**chosen)
             except (KeyError, TypeError) as error:
                 raise ValueError(f"part {name}: this version has no model {kind} with {chosen}") from error
         return cls(parts, RankerParameters(**value["ranker"]))
+
+
+def _changed(parameters: Any, given: Mapping[str, Any], setting: str) -> Any:
+    known = {one.name: one.type for one in fields(parameters)}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"setting {setting} has no {name!r}: it knows {', '.join(known)}")
+        before = getattr(parameters, name)
+        if isinstance(value, bool) or not isinstance(value, int | float if isinstance(before, int | float) else str):
+            raise ValueError(f"setting {setting}.{name} is {value!r}: it must be like {before!r}")
+    return replace(parameters, **given)

@@ -3,21 +3,35 @@
 Statuses follow from the decisions and the dates alone: of all promoted models the newest is ``champion`` and the others
 are ``retired``. So a night run again, or out of order, leaves the statuses it would have left in order. Whoever takes
 a promoted model out of force by hand gives it the status ``rejected``, and the newest promoted one before it serves.
+
+A recipe that ``tune_recommender`` proposes is a row of its own, ``candidate`` until a night has judged it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from include.db.locks import lock
 from include.db.tables import models
-from include.recommender.vocabulary import ALS, CHAMPION, PROMOTED, REJECTED, RETIRED
+from include.recommender.vocabulary import (
+    CANDIDATE,
+    CHAMPION,
+    PROMOTED,
+    PROPOSAL,
+    RECOMMENDERS,
+    REJECTED,
+    RETIRED,
+    TUNING,
+)
 
 LOCK_NAME = "lamplighter.recommender.models"
+JUDGED_ON = "judged_on"
+"""The date whose night judged a proposal, in its ``metrics``."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +40,32 @@ class RegisteredModel:
 
     model_id: str
     business_date: date
+    algorithm: str
     parameters: dict[str, Any]
     artifact_uri: str
     artifact_sha256: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a night registers. artifact_uri: empty for a recipe that was rejected, which nobody could be served by."""
+
+    model_id: str
+    algorithm: str
+    parameters: dict[str, Any]
+    artifact_uri: str
+    artifact_sha256: str
+    metrics: dict[str, Any]
+    promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A recipe to be judged, as JSON."""
+
+    model_id: str
+    recipe: dict[str, Any]
 
 
 def model_in_force(connection: Connection, business_date: date) -> RegisteredModel | None:
@@ -41,16 +78,60 @@ def champion_before(connection: Connection, business_date: date) -> RegisteredMo
     return _newest(connection, models.c.business_date < business_date)
 
 
+def proposal_for(connection: Connection, business_date: date) -> Proposal | None:
+    """The newest proposal of a date up to ``business_date`` that no other night has judged."""
+    judged_on = models.c.metrics[JUDGED_ON].astext
+    query = (
+        select(models.c.model_id, models.c.parameters)
+        .where(
+            models.c.algorithm == PROPOSAL,
+            models.c.business_date <= business_date,
+            or_(judged_on.is_(None), judged_on == business_date.isoformat()),
+        )
+        .order_by(models.c.business_date.desc(), models.c.model_id)
+        .limit(1)
+    )
+    found = connection.execute(query).one_or_none()
+    return None if found is None else Proposal(found.model_id, found.parameters["recipe"])
+
+
+def propose(
+    connection: Connection,
+    model_id: str,
+    business_date: date,
+    recipe: dict[str, Any],
+    metrics: dict[str, Any],
+    reason: str,
+) -> None:
+    """Put a recipe before the nights after ``business_date``, in the place of any other proposed on that date."""
+    lock(connection, LOCK_NAME)
+    connection.execute(delete(models).where(models.c.algorithm == PROPOSAL, models.c.business_date == business_date))
+    connection.execute(
+        insert(models).values(
+            model_id=model_id,
+            algorithm=PROPOSAL,
+            business_date=business_date,
+            status=CANDIDATE,
+            parameters={"recipe": recipe},
+            metrics=metrics,
+            artifact_uri="",
+            artifact_sha256="",
+            reason=reason,
+        )
+    )
+
+
 def _newest(connection: Connection, condition: Any) -> RegisteredModel | None:
     query = (
         select(
             models.c.model_id,
             models.c.business_date,
+            models.c.algorithm,
             models.c.parameters,
             models.c.artifact_uri,
             models.c.artifact_sha256,
         )
-        .where(condition, models.c.status.in_(PROMOTED), models.c.algorithm == ALS)
+        .where(condition, models.c.status.in_(PROMOTED), models.c.algorithm.in_(RECOMMENDERS))
         .order_by(models.c.business_date.desc(), models.c.model_id)
         .limit(1)
     )
@@ -59,35 +140,55 @@ def _newest(connection: Connection, condition: Any) -> RegisteredModel | None:
 
 
 def register(
-    connection: Connection,
-    model: RegisteredModel,
-    *,
-    metrics: dict[str, Any],
-    promoted: bool,
-    reason: str,
-) -> str:
-    """Put tonight's model in the place of any other of its date, settle all statuses, and return its own."""
+    connection: Connection, business_date: date, entries: Sequence[Entry], proposal: Proposal | None = None
+) -> None:
+    """Put tonight's models in the place of any others of their date, and settle all statuses.
+
+    proposal: what tonight may have judged; it is settled where one of the entries comes from it.
+    """
     lock(connection, LOCK_NAME)
-    judged = (models.c.algorithm == ALS) & models.c.status.in_((*PROMOTED, REJECTED))
-    connection.execute(delete(models).where(judged, models.c.business_date == model.business_date))
-    connection.execute(
-        insert(models).values(
-            model_id=model.model_id,
-            algorithm=ALS,
-            business_date=model.business_date,
-            status=CHAMPION if promoted else REJECTED,
-            parameters=model.parameters,
-            metrics=metrics,
-            artifact_uri=model.artifact_uri,
-            artifact_sha256=model.artifact_sha256,
-            reason=reason,
+    of_date = models.c.algorithm.in_(RECOMMENDERS) & (models.c.business_date == business_date)
+    connection.execute(delete(models).where(of_date))
+    for entry in entries:
+        connection.execute(
+            insert(models).values(
+                model_id=entry.model_id,
+                algorithm=entry.algorithm,
+                business_date=business_date,
+                status=CHAMPION if entry.promoted else REJECTED,
+                parameters=entry.parameters,
+                metrics=entry.metrics,
+                artifact_uri=entry.artifact_uri,
+                artifact_sha256=entry.artifact_sha256,
+                reason=entry.reason,
+            )
         )
-    )
-    promoted_models = (models.c.algorithm == ALS) & models.c.status.in_(PROMOTED)
+    _settle_proposal(connection, business_date, entries, proposal)
+    promoted_models = models.c.algorithm.in_(RECOMMENDERS) & models.c.status.in_(PROMOTED)
     newest = select(func.max(models.c.business_date)).where(promoted_models).scalar_subquery()
     connection.execute(
         update(models)
         .where(promoted_models)
         .values(status=case((models.c.business_date == newest, CHAMPION), else_=RETIRED))
     )
-    return connection.execute(select(models.c.status).where(models.c.model_id == model.model_id)).scalar_one()
+
+
+def _settle_proposal(
+    connection: Connection, business_date: date, entries: Sequence[Entry], proposal: Proposal | None
+) -> None:
+    if proposal is None:
+        return
+    judged = [
+        entry
+        for entry in entries
+        if entry.parameters["origin"] == TUNING and entry.parameters["recipe"] == proposal.recipe
+    ]
+    if judged:
+        # A recipe that was promoted goes on as the model's own; the proposal itself never serves.
+        status = RETIRED if judged[0].promoted else REJECTED
+        metrics = models.c.metrics.concat({JUDGED_ON: business_date.isoformat()})
+        connection.execute(
+            update(models)
+            .where(models.c.model_id == proposal.model_id)
+            .values(status=status, metrics=metrics, reason=judged[0].reason)
+        )

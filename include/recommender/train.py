@@ -1,4 +1,4 @@
-"""Fit tonight's model, judge it on a time split, register it, and promote or reject it with a reason."""
+"""Fit tonight's recommender, judge it on a split, register it, and promote or reject it with a reason."""
 
 from __future__ import annotations
 
@@ -6,29 +6,47 @@ import hashlib
 import json
 import logging
 import time
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, select
 from threadpoolctl import threadpool_limits
 
-from include.business_time import day_bounds
-from include.db.tables import DISCOVERY, NEXT_PURCHASE
-from include.recommender import als, evaluation, gate, reading, registry
-from include.recommender.als import ModelParameters
-from include.recommender.artifact import RecommenderModel, save
-from include.recommender.evaluation import OWN_FREQUENCY, SERVED, Evaluation, Split
-from include.recommender.ranking import UNJUDGED_BLEND_WEIGHT
-from include.recommender.reading import Pairs
-from include.recommender.registry import RegisteredModel
+from include.db.tables import DISCOVERY, NEXT_PURCHASE, customer_features
+from include.recommender import artifact, evaluation, gate, learning, reading, registry
+from include.recommender.artifact import ArtifactError, RecommenderModel
+from include.recommender.evaluation import Evaluation
+from include.recommender.learning import Lessons, Split
+from include.recommender.models.implicit_als import Factors
+from include.recommender.ranker import Ranker
+from include.recommender.recipe import Recipe
+from include.recommender.registry import Entry, Proposal, RegisteredModel
 from include.recommender.shards import shard_count
-from include.recommender.splitting import Activity, split_at
-from include.recommender.vocabulary import ALS, POPULARITY
-from include.settings import Settings
+from include.recommender.shop import Shop, date_of, day_number, read_shop
+from include.recommender.two_stage import TwoStage
+from include.recommender.vocabulary import (
+    ALS,
+    CHAMPION,
+    OWN_FREQUENCY,
+    PLAIN,
+    POPULARITY,
+    REJECTED,
+    SERVED,
+    SETTINGS,
+    TUNING,
+    TWO_STAGE,
+)
+from include.settings import RecommenderSettings, Settings
 
 logger = logging.getLogger(__name__)
+
+LEANS_ON = 15
+"""So many features of a ranker are kept in the metrics: those it leans on most."""
 
 
 @dataclass(frozen=True)
@@ -48,166 +66,340 @@ class TrainingSummary:
 
 
 @dataclass(frozen=True)
-class _Evidence:
-    """The verdict on tonight's parameters, the figures it rests on, and the weight that ALS gets in the blend."""
+class _Night:
+    """What every recipe of a night is judged on. segments: (customers,), "" for none."""
 
-    verdict: gate.Verdict
-    metrics: dict[str, Any]
-    blend_weight: float
+    settings: RecommenderSettings
+    business_date: date
+    shop: Shop
+    segments: NDArray[np.str_]
+    splits: list[Split]
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed + day_number(self.business_date)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A recipe with what it learned. judges know nothing of the newest hidden part, rankers all.
+
+    evaluation: None where history is too short to split.
+    """
+
+    recipe: Recipe
+    rankers: Mapping[str, Ranker]
+    judges: Mapping[str, Ranker]
+    learned_on: date
+    evaluation: Evaluation | None
 
 
 def train_recommender(engine: Engine, settings: Settings, *, business_date: date) -> TrainingSummary:
-    """Fit ALS on ``interactions``, judge it, write its artifact and its row of ``models``.
+    """Fit the night's recipe on everything up to the end of ``business_date``, judge it, write artifact and row.
 
-    The split: history is every event before the end of ``business_date`` − ``recommender.evaluation_days``, future the
-    purchases from there to the end of ``business_date``. For an honest comparison at the same cut, it is the champion's
-    *parameters* that compete, refitted on the same history; with the same parameters the difference is exactly 0 and
-    the model is promoted as a refresh. The gate judges ALS itself, not the blended lists, where own history would
-    hide a bad model. A first model that does not beat popularity is rejected: no model is in force then, and lists fall
-    back to own history, category favourites and popularity. So is the empty model of a night without interactions.
+    The recipe is the champion's, or a challenger's: what the settings say where they have changed, or what
+    ``tune_recommender`` proposed. A challenger is judged beside the champion's recipe, on the same split and customers;
+    if it is rejected, the champion's recipe is fitted anew on tonight's data all the same. Where nothing can be
+    promoted and there is no champion, own history, favourites and popularity serve without a ranker.
 
-    Raises ValueError when ``interactions`` was not built for ``business_date``.
+    The order of candidates is learned every ``learn_again_after_days`` (then ALS starts cold), and kept in between
+    (then ALS starts from the champion's factors).
+
+    Raises ValueError when ``interactions`` was not built for ``business_date``, or for a setting that no model knows.
     """
-    parameters = ModelParameters.of(settings)
-    threads = settings.recommender.threads
+    recommender = settings.recommender
+    configured = Recipe.of_settings(recommender.models, recommender.ranker)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         reading.check_interactions_are_of(connection, business_date)
         champion = registry.champion_before(connection, business_date)
-        activity = _read_activity(connection, settings, business_date)
-        frame = reading.read(connection, "select_interactions")
+        proposal = registry.proposal_for(connection, business_date)
+        shop = read_shop(connection, settings, business_date)
+        segments = _segments(connection, shop, business_date)
         shards = list(range(shard_count(connection, settings, business_date)))
-    pairs = reading.to_pairs(frame, reading.sorted_ids(frame["customer_id"]), reading.sorted_ids(frame["item_id"]))
-    if pairs.weights.nnz:
-        with threadpool_limits(1, user_api="blas"):
-            evidence = _judge(activity, settings, parameters, champion, business_date)
-    else:
-        evidence = _nothing_to_learn(champion, business_date)
-
-    started = time.perf_counter()
-    model = RecommenderModel(
-        model_id=f"{ALS}-{business_date}-{_digest(parameters, pairs)}",
-        parameters=parameters,
-        blend_weight=evidence.blend_weight,
-        items=pairs.items,
-        item_factors=als.fit_item_factors(pairs.weights, parameters, threads),
-    )
-    logger.info(
-        "%s: fitted %d customers × %d items in %.3gs",
-        model.model_id,
-        *pairs.weights.shape,
-        time.perf_counter() - started,
-    )
-    uri, sha256 = save(model, settings.artifacts)
+    with threadpool_limits(1, user_api="blas"):
+        night = _night(recommender, business_date, shop, segments)
+        decided = _decide(night, configured, champion, proposal)
+        entries = [*decided.rejected]
+        if decided.serves is not None:
+            entries.append(_fit(night, decided, decided.serves, configured, settings.artifacts))
     with engine.begin() as connection:
-        status = registry.register(
-            connection,
-            RegisteredModel(model.model_id, business_date, parameters.as_json(), uri, sha256),
-            metrics=evidence.metrics,
-            promoted=evidence.verdict.promoted,
-            reason=evidence.verdict.reason,
-        )
-    logger.info("%s is %s. %s", model.model_id, status, evidence.verdict.reason)
-    return _summary(business_date, model.model_id, status, evidence, shards)
+        registry.register(connection, business_date, entries, proposal)
+    for entry in entries:
+        logger.info("%s is %s. %s", entry.model_id, "champion" if entry.promoted else "rejected", entry.reason)
+    return _summary(business_date, entries[-1], shards)
 
 
-def _judge(
-    activity: Activity,
-    settings: Settings,
-    parameters: ModelParameters,
-    champion: RegisteredModel | None,
-    business_date: date,
-) -> _Evidence:
-    started = time.perf_counter()
+def _night(recommender: RecommenderSettings, business_date: date, shop: Shop, segments: NDArray[np.str_]) -> _Night:
+    history = shop.history
+    logger.info(
+        "%d customers, %d items, %d days of a customer with an item; foretold is %s",
+        history.customers,
+        history.items,
+        len(history.day),
+        shop.target,
+    )
+    days = learning.horizon(history, recommender.evaluation_days)
+    seed = recommender.seed + day_number(business_date)
+    splits = learning.splits(history, days=days, count=recommender.learning_splits, seed=seed)
+    return _Night(recommender, business_date, shop, segments, splits)
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """serves: what is to be fitted on all data, None where the champion stays as it is, of an earlier night."""
+
+    rejected: list[Entry]
+    serves: _Judged | None
+    verdict: gate.Verdict
+    origin: str
+    former: RecommenderModel | None
+
+
+def _decide(
+    night: _Night, configured: Recipe, champion: RegisteredModel | None, proposal: Proposal | None
+) -> _Decision:
     champion_id = champion.model_id if champion else None
-    champion_parameters = ModelParameters(**champion.parameters) if champion else None
-    same = champion_parameters == parameters
-    cut = business_date - timedelta(days=settings.recommender.evaluation_days)
-    split = _split(activity, settings, parameters, cut)
-    about: dict[str, Any] = {"cut": cut.isoformat(), "end": business_date.isoformat(), "champion": champion_id}
-    if isinstance(split, str):
-        metrics = {"split": about | {"customers": 0, "why_not": split}}
-        verdict = gate.judge_unseen(split, champion_id=champion_id, same_parameters=same)
-        return _Evidence(verdict, metrics, UNJUDGED_BLEND_WEIGHT)
+    if not (night.shop.history.weight > 0).any():
+        why = (
+            f"nothing to learn from, since up to {night.business_date} no customer has done anything with an item that "
+            "counts"
+        )
+        verdict = gate.judge_empty(why, champion_id=champion_id)
+        return _without(night, _unjudged(night, configured), verdict, champion)
+    former = _load(champion)
+    challenger, origin = _challenger(configured, champion, proposal)
+    incumbent = None if champion is None else _judge(night, Recipe.of_json(champion.parameters["recipe"]), former)
+    rejected: list[Entry] = []
+    if challenger is not None:
+        judged = _judge(night, challenger, None)
+        verdict = _verdict(night, judged, incumbent, champion_id)
+        if verdict.promoted:
+            return _Decision(rejected, judged, verdict, origin, former)
+        if incumbent is None:
+            return _without(night, judged, verdict, champion)
+        rejected.append(_entry_without_artifact(night, judged, verdict, origin))
+    if incumbent is None or champion is None:
+        raise AssertionError("without a champion there is always a challenger")
+    verdict = _verdict(night, incumbent, None, champion_id, refresh=True)
+    if verdict.promoted:
+        return _Decision(rejected, incumbent, verdict, champion.parameters["origin"], former)
+    rejected.append(_entry_without_artifact(night, incumbent, verdict, champion.parameters["origin"]))
+    return _Decision(rejected, None, verdict, champion.parameters["origin"], former)
 
-    draws, threads = settings.recommender.bootstrap_samples, settings.recommender.threads
-    seed = [settings.recommender.seed, business_date.toordinal()]
-    judged = evaluation.evaluate(split, parameters, draws=draws, seed=seed, threads=threads)
-    champion_ndcg = None
-    if champion_parameters is not None and not same:
-        rival = _split(activity, settings, champion_parameters, cut)
-        # Where the champion's weights leave no history at all, there is nothing it could have listed.
-        no_lists = np.zeros(len(judged.als_ndcg))
-        champion_ndcg = no_lists if isinstance(rival, str) else evaluation.als_ndcg(rival, champion_parameters, threads)
-    verdict = gate.judge(
-        judged.als_ndcg,
-        judged.popularity_ndcg,
-        champion_ndcg,
+
+def _without(night: _Night, judged: _Judged, verdict: gate.Verdict, champion: RegisteredModel | None) -> _Decision:
+    """The decision where ``judged`` was refused: the champion stays, or without one the plain lists serve."""
+    rejected = [_entry_without_artifact(night, judged, verdict, SETTINGS)]
+    if champion is not None:
+        return _Decision(rejected, None, verdict, SETTINGS, None)
+    plain = _unjudged(night, Recipe.plain())
+    reason = f"Own history, favourites and popularity serve, without a ranker. {verdict.reason}"
+    return _Decision(rejected, plain, gate.Verdict(True, reason), PLAIN, None)
+
+
+def _unjudged(night: _Night, recipe: Recipe) -> _Judged:
+    return _Judged(recipe, {}, {}, night.business_date, None)
+
+
+def _challenger(
+    configured: Recipe, champion: RegisteredModel | None, proposal: Proposal | None
+) -> tuple[Recipe | None, str]:
+    """What competes tonight, and where it comes from; None where only the champion's recipe is fitted anew."""
+    if champion is None or champion.parameters["origin"] == PLAIN:
+        return configured, SETTINGS
+    if champion.parameters["configured"] != configured.as_json():
+        return configured, SETTINGS
+    if proposal is not None:
+        return Recipe.of_json(proposal.recipe), TUNING
+    return None, ""
+
+
+def _load(champion: RegisteredModel | None) -> RecommenderModel | None:
+    """The champion's model, to start from; training goes on without it where its artifact cannot be read."""
+    if champion is None:
+        return None
+    try:
+        return artifact.load(champion.artifact_uri, champion.artifact_sha256)
+    except ArtifactError as error:
+        logger.error("%s; tonight learns everything anew", error)
+        return None
+
+
+def _kept(night: _Night, recipe: Recipe, former: RecommenderModel | None) -> RecommenderModel | None:
+    """``former`` where its order of candidates still holds: the same recipe, learned not long ago."""
+    if former is None or former.fitted.recipe != recipe or former.target != night.shop.target:
+        return None
+    age = (night.business_date - former.learned_on).days
+    return former if 0 < age < night.settings.learn_again_after_days else None
+
+
+def _judge(night: _Night, recipe: Recipe, former: RecommenderModel | None) -> _Judged:
+    """``recipe`` learned and judged on the night's splits; what ``former`` learned is kept where it still holds."""
+    kept = _kept(night, recipe, former)
+    learned_on = kept.learned_on if kept else night.business_date
+    if not night.splits:
+        return _Judged(recipe, kept.fitted.rankers if kept else {}, kept.judges if kept else {}, learned_on, None)
+    started, threads = time.perf_counter(), night.settings.threads
+    newest, older = night.splits[0], night.splits[1:]
+    numbers = learning.drawn(newest.buyers, night.settings.evaluation_customers, night.seed)
+    fitted = TwoStage.fit(newest.past, recipe, threads=threads)
+    told: list[Lessons] = []
+    if kept is None:
+        if not older:
+            # Too short for a second cut: half of the customers teach, and the others judge.
+            told.append(learning.lessons(fitted, newest, numbers[::2], seed=night.seed, threads=threads))
+            numbers = numbers[1::2]
+        for place, split in enumerate(older):
+            then = TwoStage.fit(split.past, recipe, threads=threads)
+            chosen = learning.drawn(learning.known_buyers(split), night.settings.learning_customers, night.seed + place)
+            told.append(learning.lessons(then, split, chosen, seed=night.seed + place, threads=threads))
+            logger.info(
+                "cut %d of %d: %d customers in %.3gs",
+                place + 1,
+                len(older),
+                len(chosen),
+                time.perf_counter() - started,
+            )
+        judges = learning.learn(told, recipe, threads=threads)
+    else:
+        judges = dict(kept.judges)
+    listed = evaluation.make_lists(replace(fitted, rankers=judges), newest, numbers, seed=night.seed, threads=threads)
+    judged = evaluation.evaluate(
+        listed,
+        newest,
+        fitted.facts,
+        segments=night.segments,
+        draws=night.settings.bootstrap_samples,
+        seed=[night.seed],
+    )
+    rankers = kept.fitted.rankers if kept else learning.learn([listed.lessons, *told], recipe, threads=threads)
+    logger.info("judged on %d customers in %.3gs", len(numbers), time.perf_counter() - started)
+    return _Judged(recipe, rankers, judges, learned_on, judged)
+
+
+def _verdict(
+    night: _Night, judged: _Judged, incumbent: _Judged | None, champion_id: str | None, *, refresh: bool = False
+) -> gate.Verdict:
+    if judged.evaluation is None:
+        why = "history is too short to split: too few customers came back"
+        return gate.judge_unseen(why, champion_id=champion_id, refresh=refresh)
+    return gate.judge(
+        judged.evaluation.ndcg,
+        incumbent.evaluation.ndcg if incumbent and incumbent.evaluation else None,
         champion_id=champion_id,
-        same_parameters=same,
-        tolerance=settings.recommender.promotion_tolerance,
-        draws=draws,
-        seed=seed,
+        refresh=refresh,
+        tolerance=night.settings.promotion_tolerance,
+        draws=night.settings.bootstrap_samples,
+        seed=[night.seed],
     )
-    logger.info("judged on %d customers in %.3gs", len(split.judged), time.perf_counter() - started)
-    return _Evidence(verdict, judged.metrics | {"split": about | _figures(split, judged, verdict)}, judged.blend_weight)
 
 
-def _nothing_to_learn(champion: RegisteredModel | None, business_date: date) -> _Evidence:
-    why = f"nothing to learn from, since up to {business_date} no customer has done anything with an item that counts"
-    verdict = gate.judge_empty(why, champion_id=champion.model_id if champion else None)
-    return _Evidence(verdict, {"split": {"customers": 0, "why_not": why}}, UNJUDGED_BLEND_WEIGHT)
+def _fit(night: _Night, decided: _Decision, serves: _Judged, configured: Recipe, root: str) -> Entry:
+    """The recipe that serves, fitted on all data, its artifact written."""
+    started = time.perf_counter()
+    kept = _kept(night, serves.recipe, decided.former)
+    items = night.shop.items
+    fitted = TwoStage.fit(
+        night.shop.history,
+        serves.recipe,
+        rankers=serves.rankers,
+        start=_factors(kept, items.ids) if kept else None,
+        threads=night.settings.threads,
+    )
+    parameters = _parameters(serves, decided.origin) | {"configured": configured.as_json()}
+    name = PLAIN if decided.origin == PLAIN else TWO_STAGE
+    model = RecommenderModel(
+        model_id=f"{name}-{night.business_date}-{_digest(parameters, night.shop)}",
+        target=night.shop.target,
+        learned_on=serves.learned_on,
+        items=items.ids,
+        catalogue=items.catalogue,
+        fitted=fitted,
+        judges=serves.judges,
+    )
+    uri, sha256 = artifact.save(model, root)
+    logger.info("%s: fitted in %.3gs", model.model_id, time.perf_counter() - started)
+    metrics = _metrics(night, serves, decided.verdict)
+    return Entry(model.model_id, name, parameters, uri, sha256, metrics, promoted=True, reason=decided.verdict.reason)
 
 
-def _figures(split: Split, judged: Evaluation, verdict: gate.Verdict) -> dict[str, Any]:
-    difference = verdict.difference
-    return {
-        "customers": len(split.judged),
-        "blend_weight": judged.blend_weight,
-        "difference_to_champion": None
-        if difference is None
-        else {"mean": round(difference.mean, 6), "low": round(difference.low, 6), "high": round(difference.high, 6)},
+def _factors(former: RecommenderModel, items: pd.Index) -> dict[str, Factors]:
+    """Item factors of an earlier night in the order of tonight's items, zeros where it did not know one."""
+    place = former.items.get_indexer(items)
+    known = place >= 0
+    started = {}
+    for part, factors in former.fitted.item_factors.items():
+        started[part] = np.zeros((len(items), factors.shape[1]), np.float32)
+        started[part][known] = factors[place[known]]
+    return started
+
+
+def _entry_without_artifact(night: _Night, judged: _Judged, verdict: gate.Verdict, origin: str) -> Entry:
+    """A rejected recipe is not fitted on all data: nobody could be served by it."""
+    parameters = _parameters(judged, origin)
+    model_id = f"{TWO_STAGE}-{night.business_date}-{_digest(parameters, night.shop)}-{REJECTED}"
+    return Entry(model_id, TWO_STAGE, parameters, "", "", _metrics(night, judged, verdict), False, verdict.reason)
+
+
+def _parameters(judged: _Judged, origin: str) -> dict[str, Any]:
+    return {"recipe": judged.recipe.as_json(), "origin": origin, "learned_on": judged.learned_on.isoformat()}
+
+
+def _metrics(night: _Night, judged: _Judged, verdict: gate.Verdict) -> dict[str, Any]:
+    about: dict[str, Any] = {"end": night.business_date.isoformat(), "foretold": night.shop.target}
+    if judged.evaluation is None:
+        return {"split": about | {"customers": 0, "why_not": verdict.reason}}
+    newest = night.splits[0]
+    about |= {
+        "cut": date_of(newest.past.today).isoformat(),
+        "in_time": newest.in_time,
+        "splits": len(night.splits),
+        "difference_to_champion": {
+            purpose: {"mean": round(found.mean, 6), "low": round(found.low, 6), "high": round(found.high, 6)}
+            for purpose, found in verdict.differences.items()
+        },
     }
+    leans = {
+        purpose: {name: round(share, 4) for name, share in list(ranker.leans_on().items())[:LEANS_ON]}
+        for purpose, ranker in judged.rankers.items()
+    }
+    return judged.evaluation.metrics | {"split": about, "leans_on": leans}
 
 
-def _read_activity(connection: Connection, settings: Settings, business_date: date) -> Activity:
-    zone = settings.business_time_zone
-    end_of_day = day_bounds(business_date, zone)[1].isoformat()
-    return Activity.of(
-        reading.read(connection, "select_activity", {"business_time_zone": zone, "end_of_day": end_of_day})
-    )
-
-
-def _split(activity: Activity, settings: Settings, parameters: ModelParameters, cut: date) -> Split | str:
-    recommender = settings.recommender
-    return split_at(activity, cut, parameters, customers=recommender.evaluation_customers, seed=recommender.seed)
-
-
-def _digest(parameters: ModelParameters, pairs: Pairs) -> str:
+def _digest(parameters: Mapping[str, Any], shop: Shop) -> str:
     """Eight hex digits of what the fit depends on."""
-    digest = hashlib.sha256(json.dumps(parameters.as_json(), sort_keys=True).encode())
-    for ids in (pairs.customers, pairs.items):
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    for ids in (shop.customers, shop.items.ids):
         digest.update("\n".join(ids).encode() + b"\0")
-    for array in (pairs.weights.indptr, pairs.weights.indices, pairs.weights.data):
+    history = shop.history
+    for array in (history.customer, history.item, history.day, history.weight):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:8]
 
 
-def _summary(
-    business_date: date, model_id: str, status: str, evidence: _Evidence, shards: list[int]
-) -> TrainingSummary:
+def _segments(connection: Connection, shop: Shop, business_date: date) -> NDArray[np.str_]:
+    """(customers,): the segment of each on ``business_date``, "" for none."""
+    query = select(customer_features.c.customer_id, customer_features.c.segment).where(
+        customer_features.c.business_date == business_date
+    )
+    segments = {customer: segment for customer, segment in connection.execute(query) if segment}
+    return np.array([segments.get(customer, "") for customer in shop.customers], dtype=str)
+
+
+def _summary(business_date: date, entry: Entry, shards: list[int]) -> TrainingSummary:
     def ndcg(purpose: str, lists: str) -> float | None:
-        figures = evidence.metrics.get(purpose, {}).get(lists)
+        figures = entry.metrics.get(purpose, {}).get(lists)
         return None if figures is None else float(figures["ndcg@10"])
 
     return TrainingSummary(
         business_date=business_date.isoformat(),
-        model_id=model_id,
-        status=status,
-        reason=evidence.verdict.reason,
+        model_id=entry.model_id,
+        status=CHAMPION if entry.promoted else REJECTED,
+        reason=entry.reason,
         ndcg_served=ndcg(NEXT_PURCHASE, SERVED),
         ndcg_als=ndcg(NEXT_PURCHASE, ALS),
         ndcg_own_frequency=ndcg(NEXT_PURCHASE, OWN_FREQUENCY),
         ndcg_popularity=ndcg(NEXT_PURCHASE, POPULARITY),
-        ndcg_discovery=ndcg(DISCOVERY, ALS),
+        ndcg_discovery=ndcg(DISCOVERY, SERVED),
         shards=shards,
     )

@@ -14,11 +14,14 @@ from include.db.tables import DISCOVERY
 from include.recommender.candidates import UNRANKED, Candidates, propose, rank_within
 from include.recommender.history import History, Numbers
 from include.recommender.item_facts import ItemFacts
-from include.recommender.models import CandidateModel, ImplicitAls, model_of
+from include.recommender.models import CandidateModel, ImplicitAls, ImplicitAlsParameters, model_of
+from include.recommender.models.implicit_als import Factors
 from include.recommender.models.interface import NOTHING
-from include.recommender.pair_features import pair_features
+from include.recommender.pair_features import PairFeatures, pair_features
 from include.recommender.ranker import Ranker
 from include.recommender.recipe import Recipe
+from include.recommender.threads import each
+from include.recommender.vocabulary import POPULARITY
 
 CUSTOMERS_AT_ONCE = 1000
 """So many are scored together: memory is bounded by this, not by how many there are."""
@@ -31,20 +34,20 @@ Said = Mapping[str, csr_matrix]
 
 @dataclass(frozen=True)
 class Ordered:
-    """Candidates with the ranker's scores (n,), and each one's place in its customer's list, from 0."""
+    """Candidates with what the ranker saw of them, its scores (n,), and each one's place in its list, from 0."""
 
     candidates: Candidates
+    features: PairFeatures
     scores: NDArray[np.float64]
     places: Numbers
 
-    def lists(self, customers: int, length: int) -> tuple[Numbers, NDArray[np.float64]]:
-        """Items and scores (customers, length), best first; a list ends in NOTHING."""
-        items = np.full((customers, length), NOTHING, np.int64)
-        scores = np.zeros((customers, length))
-        listed = self.places < length
-        at = self.candidates.customer[listed], self.places[listed]
-        items[at], scores[at] = self.candidates.item[listed], self.scores[listed]
-        return items, scores
+
+def lists(candidates: Candidates, places: NDArray[np.number], customers: int, length: int) -> Numbers:
+    """(customers, length): items by their places, from 0; a list ends in NOTHING."""
+    items = np.full((customers, length), NOTHING, np.int64)
+    listed = places < length
+    items[candidates.customer[listed], places[listed].astype(np.int64)] = candidates.item[listed]
+    return items
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,31 @@ class TwoStage:
         recipe: Recipe,
         *,
         rankers: Mapping[str, Ranker] | None = None,
+        start: Mapping[str, Factors] | None = None,
         threads: int = 1,
     ) -> Self:
-        """Every model of the recipe, as of the end of the history's day."""
-        models = {
-            name: model_of(parameters).fit(history, parameters, threads=threads)
-            for name, parameters in recipe.parts.items()
-        }
+        """Every model of the recipe, as of the end of the history's day.
+
+        start: item factors (items, factors) of an earlier night by part, from which a few iterations of ALS do.
+        """
+
+        def fitted(part: str) -> CandidateModel:
+            parameters = recipe.parts[part]
+            if start and part in start and isinstance(parameters, ImplicitAlsParameters):
+                return ImplicitAls.fit(history, parameters, start=start[part])
+            return model_of(parameters).fit(history, parameters)
+
+        models = each(fitted, recipe.parts, threads)
         return cls(recipe, models, ItemFacts.of(history), rankers or {})
+
+    @property
+    def item_factors(self) -> dict[str, Factors]:
+        """(items, factors) of each part that has any."""
+        return {name: model.item_factors for name, model in self.models.items() if isinstance(model, ImplicitAls)}
 
     def say(self, history: History, *, threads: int = 1) -> Said:
         """What each part says of the customers of ``history``, for whatever purpose."""
-        return {name: model.scores(history, threads=threads) for name, model in self.models.items()}
+        return each(lambda part: self.models[part].scores(history), self.models, threads)
 
     def order(
         self,
@@ -86,24 +102,29 @@ class TwoStage:
         purpose: str,
         *,
         allowed: NDArray[np.bool_] | None = None,
-        excluded: csr_matrix | None = None,
+        refused: csr_matrix | None,
         threads: int = 1,
     ) -> Ordered:
-        """The candidates of every customer, in order. discovery leaves out what the customer ever bought.
+        """The candidates of every customer, in order.
 
-        allowed: (items,), what may be listed. excluded: (customers, items), what not to list for each customer.
+        allowed: (items,), what may be listed. refused: (customers, items), what not to list, of ``not_to_list``.
         """
-        refused = excluded
-        if purpose == DISCOVERY:
-            refused = history.known if excluded is None else (history.known + excluded).tocsr()
-            refused.sort_indices()
         candidates = propose(said, excluded=refused, allowed=allowed)
+        features = pair_features(candidates, history, self.facts)
+        scores = fused(candidates)
         if purpose in self.rankers:
-            features = pair_features(candidates, history, self.facts)
             scores = self.rankers[purpose].scores(features, threads=threads)
-        else:
-            scores = fused(candidates)
-        return Ordered(candidates, scores, rank_within(candidates.customer, scores, candidates.item))
+        # Of whoever has no past no ranker has learned anything: what most want stays in its own order.
+        has_past = np.bincount(history.customer, minlength=history.customers)[candidates.customer] > 0
+        scores = np.where(has_past, scores, candidates.scores[:, candidates.models.index(POPULARITY)])
+        return Ordered(candidates, features, scores, rank_within(candidates.customer, scores))
+
+
+def not_to_list(history: History, purpose: str, others: csr_matrix | None = None) -> csr_matrix | None:
+    """(customers, items): for discovery what each customer ever bought, for either purpose ``others``."""
+    if purpose != DISCOVERY:
+        return others
+    return history.known if others is None else (history.known + others).tocsr().sorted_indices()
 
 
 def fused(candidates: Candidates) -> NDArray[np.float64]:

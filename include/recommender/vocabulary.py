@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+TWO_STAGE = "two_stage"
+"""``models.algorithm`` of models that propose and a ranker that orders."""
+
+PLAIN = "plain"
+"""``models.algorithm`` of own history, favourites and popularity, which serve where nothing else may."""
+RECOMMENDERS = (TWO_STAGE, PLAIN, "als")
+"""All that were ever registered; others in ``models`` are forecasters."""
+PROPOSAL = "proposal"
+"""``models.algorithm`` of a recipe that tune_recommender proposes: a candidate until a night has judged it."""
+
+SETTINGS, TUNING = "settings", "tuning"
+"""Where a recipe comes from: ``models.parameters.origin``."""
+
+SERVED = "served"
+OWN_FREQUENCY = "own_frequency"
+"""Lists in ``models.metrics`` that are no part of a recipe."""
+
 ALS = "als"
 OWN_HISTORY = "own_history"
 CATEGORY_FAVOURITES = "category_favourites"
+EASE = "ease"
+ITEM_NEIGHBOURS = "item_neighbours"
+USER_NEIGHBOURS = "user_neighbours"
+TRENDING = "trending"
 POPULARITY = "popularity"
 
 NO_MODEL = "none"
 """``recommendations.model_id`` where no model was in force."""
 
+CANDIDATE = "candidate"
 CHAMPION = "champion"
 RETIRED = "retired"
 REJECTED = "rejected"

@@ -26,9 +26,13 @@ DECISION_LABELS: Mapping[str, str] = {
 CHANNEL_LABELS: Mapping[str, str] = {"email": "Email", "app_push": "App push", "all": "All channels"}
 
 STRATEGY_LABELS: Mapping[str, str] = {
-    "als": "people like them buy it",
     "own_history": "they buy it again and again",
+    "als": "goes with what they buy",
+    "ease": "goes with what they buy",
+    "item_neighbours": "often bought together",
+    "user_neighbours": "people like them buy it",
     "category_favourites": "a favourite of their categories",
+    "trending": "more and more people buy it",
     "popularity": "popular with everyone",
 }
 

@@ -163,7 +163,7 @@ def _model(connection: Connection, business_date: date) -> list[str]:
     rows = _rows(
         connection,
         "select * from marketing.models where business_date <= :date and status in ('champion', 'retired') "
-        "order by business_date desc, status, model_id limit 1",
+        "and algorithm <> 'proposal' order by business_date desc, status, model_id limit 1",
         business_date,
     )
     if not rows:

@@ -24,10 +24,9 @@ CUSTOMERS = 60
 HISTORY_DAYS = 60
 
 RECOMMENDER = {
-    "factors": 8,
-    "regularization": 1.0,
-    "alpha": 5.0,
-    "iterations": 10,
+    "models": {"als": {"factors": 8, "regularization": 1.0}},
+    "ranker": {"rounds": 40, "smallest_leaf": 20},
+    "learning_splits": 2,
     "bootstrap_samples": 200,
     "list_length": 10,
     "shards": 3,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 import recommender_world as world
 from recommender_world import D
@@ -17,6 +16,8 @@ from include.features import build_features
 from include.recommender import generate_recommendations, publish_recommendations, train_recommender
 from include.recommender.artifact import ArtifactError
 from include.recommender.publish import DraftsIncomplete
+from include.recommender.reasons import STRATEGIES
+from include.recommender.recipe import Recipe
 from include.recommender.shards import shard_of
 from include.settings import Settings
 
@@ -55,14 +56,16 @@ def test_every_customer_has_both_lists_with_strategy_and_reason(shop: Engine, se
     assert len(ranks) == 2 * world.CUSTOMERS
     assert all(rank == list(range(1, 11)) for rank in ranks)
     assert not lists.duplicated(["customer_id", "purpose", "item_id"]).any()
-    assert set(lists["strategy"]) <= {"als", "own_history", "category_favourites", "popularity"}
+    assert set(lists["strategy"]) <= set(STRATEGIES.values())
 
     own = lists[lists["strategy"] == "own_history"]
     assert (own["item_id"] == own["reason_item_id"]).all()
-    of_model = lists[lists["strategy"] == "als"]
+    explained = lists[lists["reason_item_id"].notna() & (lists["strategy"] != "own_history")]
     bought = world.rows(shop, "select customer_id, item_id as reason_item_id from marketing.interactions")
-    assert len(of_model.merge(bought, on=["customer_id", "reason_item_id"])) == len(of_model) > 0
-    assert lists[~lists["strategy"].isin(["als", "own_history"])]["reason_item_id"].isna().all()
+    assert len(explained.merge(bought, on=["customer_id", "reason_item_id"])) == len(explained) > 0
+    assert (explained["item_id"] != explained["reason_item_id"]).all()
+    assert set(explained["strategy"]) >= {"als", "ease"}
+    assert lists[lists["strategy"].isin(["popularity", "trending"])]["reason_item_id"].isna().all()
     assert lists["model_id"].nunique() == 1
     assert world.rows(shop, "select 1 from marketing.recommendation_drafts").empty
 
@@ -147,7 +150,19 @@ def test_cold_customers_fall_back_and_each_row_says_to_what(shop: Engine, settin
         generate_recommendations(shop, settings, business_date=D, shard=shard)
     publish_recommendations(shop, settings, business_date=D)
     lists = world.rows(shop, LISTS)
-    popular = world.rows(shop, "select item_id from marketing.item_features order by popularity desc limit 10")
+    popular = world.rows(
+        shop,
+        """
+        select item_id
+        from (
+            select distinct customer_id, item_id, cast(occurred_at at time zone 'America/New_York' as date) as day
+            from marketing.events
+            where occurred_at < '2017-12-01T05:00:00Z'
+        ) as days
+        group by item_id
+        order by sum(power(2.0, (day - date '2017-11-30') / 30.0)) desc limit 10
+        """,
+    )
     cold = lists[lists["customer_id"] == "cold"]
     assert set(cold["strategy"]) == {"popularity"}
     assert list(cold[cold["purpose"] == "next_purchase"]["item_id"]) == list(popular["item_id"])
@@ -174,20 +189,19 @@ def test_favourites_are_known_by_what_counts_of_a_long_category(shop: Engine, se
     assert set(lists[lists["customer_id"] == "keen"]["strategy"]) == {"category_favourites"}
 
 
-def test_without_a_model_own_history_serves(
-    shop: Engine, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+def test_plain_lists_know_the_own_history_and_the_favourite_categories(
+    shop: Engine, make_settings: Callable[..., Settings]
 ) -> None:
-    # A model that learned nothing: what a weak one lists hangs on the last bits.
-    monkeypatch.setattr(
-        "include.recommender.als.fit_item_factors",
-        lambda weights, parameters, threads: np.zeros((weights.shape[1], parameters.factors), np.float32),
-    )
-    world.night(shop, make_settings(recommender=world.RECOMMENDER))
+    blind = {"models": {name: None for name in Recipe().parts if name != "popularity"}, "ranker": {"rounds": 0}}
+    world.night(shop, make_settings(recommender=world.RECOMMENDER | blind))
     lists = world.rows(shop, LISTS)
-    assert set(lists["model_id"]) == {"none"}
-    assert "als" not in set(lists["strategy"])
+    assert lists["model_id"].str.startswith("plain-2017-11-30-").all()
+    assert set(lists["strategy"]) <= {"own_history", "category_favourites", "popularity"}
     first = lists[(lists["purpose"] == "next_purchase") & (lists["rank"] == 1)]
     assert set(first["strategy"]) == {"own_history"}
+    of_category = lists[(lists["purpose"] == "discovery") & (lists["strategy"] == "category_favourites")]
+    assert (of_category["item_id"].str[1].astype(int) == of_category["customer_id"].map(world.shelf_of)).all()
+    assert len(of_category) > 0
 
 
 def test_customer_who_came_after_the_training_is_served_by_the_model(shop: Engine, settings: Settings) -> None:
@@ -203,9 +217,9 @@ def test_customer_who_came_after_the_training_is_served_by_the_model(shop: Engin
         "select item_id, model_id, strategy from marketing.recommendation_drafts "
         "where customer_id = 'newcomer' and purpose = 'discovery' and rank <= 5",
     )
-    assert set(offered["strategy"]) == {"als"}
+    assert not set(offered["strategy"]) & {"popularity", "trending"}
     assert set(offered["item_id"].str[1]) == {"2"}
-    assert offered["model_id"].str.startswith("als-2017-11-30-").all()
+    assert offered["model_id"].str.startswith("two_stage-2017-11-30-").all()
 
 
 def test_rerun_publishes_the_same_rows(shop: Engine, settings: Settings) -> None:
@@ -277,8 +291,10 @@ def test_drafts_of_another_model_are_not_published(
     trained: Engine, settings: Settings, make_settings: Callable[..., Settings]
 ) -> None:
     generate(trained, settings, 0, 1, 2)
-    train_recommender(trained, make_settings(recommender=world.RECOMMENDER | {"iterations": 11}), business_date=D)
-    with pytest.raises(DraftsIncomplete, match="of another model than als-2017-11-30-"):
+    train_recommender(
+        trained, make_settings(recommender=world.RECOMMENDER | {"ranker": {"rounds": 41}}), business_date=D
+    )
+    with pytest.raises(DraftsIncomplete, match="of another model than two_stage-2017-11-30-"):
         publish_recommendations(trained, settings, business_date=D)
 
 

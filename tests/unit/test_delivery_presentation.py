@@ -117,7 +117,12 @@ def test_text_is_one_readable_line() -> None:
 
 def test_each_strategy_says_why() -> None:
     assert reason_sentence("als", "Frozen", ITEM) == "Because you bought Ice cream"
+    assert reason_sentence("ease", "Frozen", ITEM) == "Because you bought Ice cream"
     assert reason_sentence("als", "Frozen", None) == "Picked for you"
+    assert reason_sentence("item_neighbours", "Frozen", ITEM) == "Often bought with Ice cream"
+    assert reason_sentence("item_neighbours", "Frozen", None) == "Picked for you"
+    assert reason_sentence("user_neighbours", "Frozen", None) == "Customers with a taste like yours buy this"
+    assert reason_sentence("trending", "Frozen", None) == "More and more customers buy this"
     assert reason_sentence("own_history", "Frozen", None) == "You buy this regularly"
     assert reason_sentence("category_favourites", "Frozen", None) == "Popular in Frozen"
     assert reason_sentence("popularity", "", None) == "A favourite with our customers"

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from include.recommender import metrics, ranking, shards
+from include.recommender import candidates, evaluation, fallback, metrics, shards, shop
 from include.recommender.metrics import Relevance
+from include.recommender.models import interface
 
 
-@pytest.mark.parametrize("module", [metrics, ranking, shards], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [candidates, evaluation, fallback, interface, metrics, shards, shop], ids=lambda module: module.__name__
+)
 def test_examples_in_docstrings_hold(module: object) -> None:
     outcome = doctest.testmod(module)  # type: ignore[arg-type]  # the parameter is a module
     assert outcome.attempted > 0

@@ -22,11 +22,11 @@ def test_defaults_need_nothing() -> None:
 
 
 def test_file_then_environment(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings_file.write_text("business_time_zone: Europe/Madrid\nrecommender: {factors: 32, shards: 3}\n")
+    settings_file.write_text("business_time_zone: Europe/Madrid\nrecommender: {list_length: 32, shards: 3}\n")
     monkeypatch.setenv("LAMPLIGHTER_RECOMMENDER__SHARDS", "5")
     settings = load_settings()
     assert settings.business_time_zone == "Europe/Madrid"
-    assert (settings.recommender.factors, settings.recommender.shards) == (32, 5)
+    assert (settings.recommender.list_length, settings.recommender.shards) == (32, 5)
 
 
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_empty_file_is_the_defaults(settings_file: Path) -> None:
     settings_file.write_text("")
-    assert load_settings().recommender.factors > 0
+    assert load_settings().recommender.list_length > 0
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_empty_file_is_the_defaults(settings_file: Path) -> None:
     [
         ("recomender: {factors: 3}", "recomender"),
         ("recommender: {factor: 3}", "factor"),
-        ("recommender: {factors: -3}", "factors"),
+        ("recommender: {list_length: -3}", "list_length"),
         ("business_time_zone: Mars/Olympus", "Mars/Olympus"),
         ("scheduling: {holdout_share: 1.5}", "holdout_share"),
         ("scheduling: {quiet_from: late}", "quiet_from"),
@@ -79,7 +79,7 @@ def test_a_misspelt_nested_variable_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        load_settings().recommender.factors = 1  # type: ignore[misc]  # what is under test
+        load_settings().recommender.list_length = 1  # type: ignore[misc]  # what is under test
 
 
 def test_an_error_does_not_show_passwords(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from include.recommender.history import UNKNOWN, Catalogue, History, Numbers
-from include.recommender.models.interface import Arrays, pack, reach, unpack
+from include.recommender.models.interface import Arrays, Explanation, pack, reach, unpack
 
 
 @dataclass(frozen=True)
@@ -79,21 +79,35 @@ class Attributes:
         items = rows.indices.astype(np.int64)
         liking = np.repeat([shares[category] for category in best], np.diff(rows.indptr)) * rows.data
         brands = _shares(catalogue.brand[own], weights)
-        of_brand = np.array([brands.get(brand, 0.0) for brand in catalogue.brand[items].tolist()])
-        liking *= 1 + self.parameters.brand_weight * of_brand
+        of_brand = np.zeros(int(catalogue.brand.max(initial=0)) + 2)
+        of_brand[list(brands)] = list(brands.values())
+        # UNKNOWN asks for the last place, which is nobody's.
+        liking *= 1 + self.parameters.brand_weight * of_brand[catalogue.brand[items]]
         liking *= self._price_fit(own, weights, items, catalogue)
         return items, liking.astype(np.float32)
 
     def _price_fit(
         self, own: NDArray[np.integer], weights: NDArray[np.float32], items: Numbers, catalogue: Catalogue
     ) -> NDArray[np.float64]:
-        logs = np.log(np.where(catalogue.price > 0, catalogue.price, np.nan))
+        logs = catalogue.log_price
         known = np.isfinite(logs[own])
         if not known.any():
             return np.ones(len(items))
         usual = np.average(logs[own][known], weights=weights[known])
         distance = np.nan_to_num(logs[items] - usual, nan=self.parameters.price_spread)
         return np.exp(-0.5 * (distance / self.parameters.price_spread) ** 2)
+
+    def explain(self, history: History) -> Explanation:
+        """What the customer has most of in the item's category."""
+        weights, category = history.weights(self.parameters.half_life_days), history.catalogue.category
+
+        def contributions(customer: int, listed: Numbers) -> tuple[Numbers, NDArray[np.float64]]:
+            begin, end = weights.indptr[customer : customer + 2]
+            own = weights.indices[begin:end].astype(np.int64)
+            same = (category[own][:, None] == category[listed][None, :]) & (category[listed] != UNKNOWN)
+            return own, np.where(same, weights.data[begin:end][:, None], 0.0)
+
+        return contributions
 
     def arrays(self) -> Arrays:
         return pack(self.by_category, "by_category") | {"popularity": self.popularity}

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from include.recommender.als import best_items
 from include.recommender.history import History, Numbers
-from include.recommender.models.interface import REACH, Arrays, buyers
+from include.recommender.models.best_items import Factors, best_items
+from include.recommender.models.interface import REACH, Arrays, Explanation, buyers
 
 if TYPE_CHECKING:
     from implicit.cpu.als import AlternatingLeastSquares
-
-Factors = NDArray[np.float32]
 
 GROUPS_PER_DOUBLING = 2
 """Rows whose frequencies differ by less than a factor of 2 ** (1 / this) share one regularisation."""
@@ -43,6 +41,8 @@ class ImplicitAlsParameters:
     alpha: float = 4.0
     """The confidence in a pair is 1 + alpha × transform(weight), in all others 1."""
     iterations: int = 8
+    warm_iterations: int = 2
+    """From an earlier night's factors."""
     minimum_customers: int = 2
     """An item of fewer says nothing about others."""
     seed: int = 20170101
@@ -67,7 +67,7 @@ class ImplicitAls:
         threads: int = 1,
         start: Factors | None = None,
     ) -> Self:
-        """start: item factors (items, factors) of an earlier night, from which a few iterations do."""
+        """start: item factors (items, factors) of an earlier night, from which ``warm_iterations`` do."""
         weights = _confidences(history, parameters)
         known = np.flatnonzero(buyers(weights) >= parameters.minimum_customers)
         by_customer = weights[:, known].tocsr()
@@ -85,7 +85,7 @@ class ImplicitAls:
         customer_groups = _groups(by_customer, frequency, parameters)
         item_groups = _groups(by_item, by_item.nnz / len(known), parameters)
         with _solver(parameters, threads) as solver:
-            for _ in range(parameters.iterations):
+            for _ in range(parameters.iterations if start is None else parameters.warm_iterations):
                 _solve(solver, customer_groups, customers, items, threads)
                 _solve(solver, item_groups, items, customers, threads)
         factors[known] = items
@@ -123,6 +123,28 @@ class ImplicitAls:
             shape=(history.customers, history.items),
         )
 
+    def explain(self, history: History) -> Explanation:
+        """The score of item i is Σ_j s_ij over history items j, s_ij = c_j y_iᵀ W y_j (Hu et al. 2008, section 5),
+
+        with W = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹; one solve per customer for all its listed items.
+        """
+        confidences = _confidences(history, self.parameters)
+        y = self.item_factors.astype(np.float64)
+        gram = y.T @ y
+        regularizations = np.zeros(history.customers)
+        for numbers, regularization, _ in _groups(confidences, self.customer_frequency, self.parameters):
+            regularizations[numbers] = regularization
+
+        def contributions(customer: int, listed: Numbers) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+            begin, end = confidences.indptr[customer : customer + 2]
+            own, confidence = confidences.indices[begin:end], confidences.data[begin:end].astype(np.float64)
+            system = gram + regularizations[customer] * np.eye(len(gram)) + (y[own].T * (confidence - 1)) @ y[own]
+            if not len(own):
+                return own, np.zeros((0, len(listed)))
+            return own, (y[own] @ np.linalg.solve(system, y[listed].T)) * confidence[:, None]
+
+        return contributions
+
     def arrays(self) -> Arrays:
         return {"item_factors": self.item_factors, "customer_frequency": np.array(self.customer_frequency)}
 
@@ -155,7 +177,7 @@ def _products(customers: Factors, items: Factors, rows: Numbers, columns: Number
     scores = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), PAIRS_AT_ONCE):
         part = slice(start, start + PAIRS_AT_ONCE)
-        scores[part] = np.einsum("pf,pf->p", customers[rows[part]].astype(np.float64), items[columns[part]])
+        scores[part] = np.einsum("pf,pf->p", customers[rows[part]], items[columns[part]])
     return scores
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from include.recommender.history import History
+from include.recommender.history import History, Numbers
 
 NOTHING = -1
 """The item number where a list has ended."""
@@ -53,6 +54,27 @@ class CandidateModel(Protocol):
         ...
 
 
+Explanation = Callable[[int, Numbers], tuple[NDArray[np.integer], NDArray[np.float64]]]
+"""Of a customer and items (n,): the items of the history (m,), and what each brought to each score (m, n)."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model whose scores are sums over what the customer had."""
+
+    def explain(self, history: History) -> Explanation: ...
+
+
+def linear(rows: csr_matrix, weights: csr_matrix) -> Explanation:
+    """Of scores rows @ weights: rows (customers, items), weights (items, items)."""
+
+    def contributions(customer: int, listed: Numbers) -> tuple[Numbers, NDArray[np.float64]]:
+        own, values = _row(rows, customer)
+        return own.astype(np.int64), weights[own][:, listed].toarray().astype(np.float64) * values[:, None]
+
+    return contributions
+
+
 def best(
     scores: csr_matrix,
     length: int,
@@ -80,29 +102,41 @@ def best(
             keep &= ~np.isin(items, _row(excluded, row)[0])
         items, of_items = items[keep], of_items[keep]
         if len(items) > length:
-            # All that tie with the last place are kept until item numbers decide.
-            last = np.partition(of_items, len(items) - length)[len(items) - length]
-            items, of_items = items[of_items >= last], of_items[of_items >= last]
+            largest = _largest(of_items, items, length)
+            items, of_items = items[largest], of_items[largest]
         order = np.lexsort((items, -of_items))[:length]
         listed[row, : len(order)], values[row, : len(order)] = items[order], of_items[order]
     return listed, values
 
 
 def reach(scores: csr_matrix, history: History) -> csr_matrix:
-    """``scores`` above zero of items in each customer's history, and of the REACH best others."""
-    known = history.matrix(np.ones(len(history.pairs.item)))
-    others, values = best(scores, REACH, excluded=known)
-    found = others >= 0
-    rows = np.repeat(np.arange(scores.shape[0]), found.sum(axis=1))
-    own = scores.multiply(known > 0).tocoo()
-    positive = own.data > 0
-    return csr_matrix(
-        (
-            np.concatenate([values[found], own.data[positive].astype(np.float32)]),
-            (np.concatenate([rows, own.row[positive]]), np.concatenate([others[found], own.col[positive]])),
-        ),
-        shape=scores.shape,
-    )
+    """``scores`` above zero of items in each customer's history, and of the REACH best others, equal ones by number."""
+    met = np.zeros(scores.shape[1], bool)
+    begins = np.searchsorted(history.pairs.customer, np.arange(history.customers + 1))
+    kept = []
+    for row in range(scores.shape[0]):
+        items, of_items = _row(scores, row)
+        own = history.pairs.item[begins[row] : begins[row + 1]]
+        met[own] = True
+        known = met[items]
+        met[own] = False
+        others = np.flatnonzero((of_items > 0) & ~known)
+        if len(others) > REACH:
+            others = others[_largest(of_items[others], items[others], REACH)]
+        chosen = np.concatenate([np.flatnonzero(known & (of_items > 0)), others])
+        kept.append(chosen + scores.indptr[row])
+    places = np.concatenate([np.zeros(0, np.int64), *kept])
+    lengths = np.cumsum([0, *(len(chosen) for chosen in kept)])
+    made = csr_matrix((scores.data[places], scores.indices[places], lengths), shape=scores.shape)
+    made.sort_indices()
+    return made
+
+
+def _largest(values: NDArray[np.float32], items: NDArray[np.integer], count: int) -> NDArray[np.int64]:
+    """Places of the ``count`` largest; of those that tie with the last one, the lowest item numbers."""
+    last = np.partition(values, len(values) - count)[len(values) - count]
+    above, level = np.flatnonzero(values > last), np.flatnonzero(values == last)
+    return np.concatenate([above, level[np.argsort(items[level])][: count - len(above)]])
 
 
 def _row(matrix: csr_matrix, number: int) -> tuple[NDArray[np.integer], NDArray[np.float32]]:

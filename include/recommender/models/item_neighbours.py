@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
 from include.recommender.history import History
-from include.recommender.models.interface import Arrays, buyers, nothing, pack, reach, to_power, unit_rows, unpack
+from include.recommender.models.interface import (
+    Arrays,
+    Explanation,
+    buyers,
+    linear,
+    nothing,
+    pack,
+    reach,
+    to_power,
+    unit_rows,
+    unpack,
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,9 @@ class ItemNeighbours:
 
     def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         return reach(_rows(history, self.parameters) @ self.likeness, history)
+
+    def explain(self, history: History) -> Explanation:
+        return linear(_rows(history, self.parameters), self.likeness)
 
     def arrays(self) -> Arrays:
         return pack(self.likeness, "likeness")

@@ -37,7 +37,7 @@ trained as (
     select distinct on (business_date)
         business_date, model_id, algorithm, status as model_status, reason as model_reason, metrics
     from marketing.models
-    where business_date in (select business_date from nights)
+    where business_date in (select business_date from nights) and algorithm <> 'proposal'
     order by business_date, (status = 'champion') desc, model_id
 ),
 
