@@ -27,6 +27,13 @@ ROW_HEIGHT = 34
 
 VERDICT_COLOURS = {GAIN: "var(--good)", LOSS: "var(--bad)"}
 """Any other verdict claims nothing, and is drawn so."""
+LINES = [
+    ("var(--accent)", "circle"),
+    ("var(--warn)", "square"),
+    ("var(--undecided)", "diamond"),
+    ("var(--text)", "triangle-up"),
+]
+"""Colour and symbol of each line of a chart, over again from the fifth on."""
 
 Figure = dict[str, Any]
 
@@ -101,6 +108,42 @@ def decisions_of_the_night(decisions: Mapping[str, int]) -> Figure | None:
     figure.update_xaxes(visible=False)
     _name_rows(figure, rows, [decision_label(decision) for decision, _ in ordered])
     return _as_json(figure)
+
+
+def accuracy_against_diversity(points: Sequence[Mapping[str, float | None]]) -> Figure | None:
+    """nDCG@10 against diversity within a list, one line per margin weight; None without any point.
+
+    points: as ``models.metrics`` has them; one without a diversity is left out.
+    """
+    shown = [point for point in points if point["intra_list_diversity"] is not None]
+    if not shown:
+        return None
+    weights = sorted({point["margin_weight"] or 0.0 for point in shown})
+    figure = go.Figure()
+    for place, weight in enumerate(weights):
+        line = sorted((p for p in shown if p["margin_weight"] == weight), key=lambda point: point["diversity"] or 0.0)
+        colour, symbol = LINES[place % len(LINES)]
+        figure.add_scatter(
+            x=[point["intra_list_diversity"] for point in line],
+            y=[point["ndcg@10"] for point in line],
+            name=f"margin weight {weight:g}",
+            mode="lines+markers",
+            cliponaxis=False,
+            line={"color": colour, "width": 2},
+            marker={"size": 9, "symbol": symbol},
+            customdata=[[point["diversity"], _share(point["mean_margin"]), point["coverage"]] for point in line],
+            hovertemplate="λ %{customdata[0]:.2~f}  <b>nDCG@10 %{y:.4f}</b>, diversity %{x:.3f}"
+            "<br>mean margin %{customdata[1]}, %{customdata[2]:.1%} of the catalogue<extra>%{fullData.name}</extra>",
+        )
+    _dress(figure, height=360)
+    figure.update_layout(showlegend=len(weights) > 1, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
+    figure.update_xaxes(title="Diversity within a list", gridcolor="var(--line)")
+    figure.update_yaxes(title="nDCG@10", gridcolor="var(--line)", ticksuffix=" ")
+    return _as_json(figure)
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1%}"
 
 
 def _intervals(names: Sequence[str], estimates: Sequence[Estimate], colour: str | list[str], spec: str) -> go.Figure:
