@@ -64,7 +64,11 @@ def frontier(
     relevance: what the same customers went on to buy; who bought nothing is left out. catalogue: how many items coverage
     counts as all. rules: whose quotas hold at every point. length: of the lists that are served, since the pool of
     candidates hangs on it.
+
+    Raises ValueError for lists shorter than 10, of which nDCG@10 would say little.
     """
+    if length < CUTOFF:
+        raise ValueError(f"lists of {length} cannot be judged by their first {CUTOFF}")
     judged = relevance.counts > 0
     if not judged.any():
         return []

@@ -110,7 +110,7 @@ def decisions_of_the_night(decisions: Mapping[str, int]) -> Figure | None:
     return _as_json(figure)
 
 
-def accuracy_against_diversity(points: Sequence[Mapping[str, float | None]]) -> Figure | None:
+def accuracy_against_diversity(points: Sequence[Mapping[str, Any]]) -> Figure | None:
     """nDCG@10 against diversity within a list, one line per margin weight; None without any point.
 
     points: as ``models.metrics`` has them; one without a diversity is left out.
@@ -118,10 +118,11 @@ def accuracy_against_diversity(points: Sequence[Mapping[str, float | None]]) -> 
     shown = [point for point in points if point["intra_list_diversity"] is not None]
     if not shown:
         return None
-    weights = sorted({point["margin_weight"] or 0.0 for point in shown})
+    weights = sorted({point["margin_weight"] for point in shown})
     figure = go.Figure()
     for place, weight in enumerate(weights):
-        line = sorted((p for p in shown if p["margin_weight"] == weight), key=lambda point: point["diversity"] or 0.0)
+        of_weight = [point for point in shown if point["margin_weight"] == weight]
+        line = sorted(of_weight, key=lambda point: point["diversity"])
         colour, symbol = LINES[place % len(LINES)]
         figure.add_scatter(
             x=[point["intra_list_diversity"] for point in line],
