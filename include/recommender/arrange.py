@@ -3,9 +3,9 @@
 A list is filled place by place with the candidate that is then worth most: maximal marginal relevance (Carbonell &
 Goldstein 1998), (1 − λ) · relevance − λ · the largest similarity to what the list already holds.
 
-Relevance is 1 − rank / pool, from 1 for a customer's best candidate down towards 0, where the pool is ``POOL`` times the
-length of a list. Ranks, because scores of a LambdaMART ranker have no zero and no unit, and one outlier among them
-would squeeze all others together; over the pool and not over how many candidates there are, so that λ means the same
+Relevance is 1 − rank / pool, from 1 for a customer's best candidate down towards 0, where the pool is ``POOL`` times
+the length of a list. Ranks, because scores of a LambdaMART ranker have no zero and no unit, and one outlier among them
+would squeeze all others together. Over the pool and not over how many candidates there are, so that λ means the same
 for every customer: an item gives way to one that has nothing in common with the list if that one lies less than
 λ / (1 − λ) · similarity · pool ranks below it.
 """
@@ -255,5 +255,5 @@ def _full(groups: Numbers, most: int) -> tuple[Mask, Numbers]:
 
 
 def _same(groups: Numbers, group: Numbers) -> Mask:
-    """(rows, columns): which of ``groups`` are the ``group`` (rows,) of their row; UNKNOWN is not the same as itself."""
+    """(rows, columns): which of ``groups`` are the ``group`` (rows,) of their row; UNKNOWN is like nothing."""
     return np.asarray((groups == group[:, None]) & (group != UNKNOWN)[:, None])

@@ -61,9 +61,9 @@ def frontier(
 ) -> list[Point]:
     """A point for every margin weight and diversity, in this order; none where nobody bought anything.
 
-    relevance: what the same customers went on to buy; who bought nothing is left out. catalogue: how many items coverage
-    counts as all. rules: whose quotas hold at every point. length: of the lists that are served, since the pool of
-    candidates hangs on it.
+    relevance: what the same customers went on to buy; who bought nothing is left out. catalogue: how many items are all
+    of which coverage is a share. rules: whose quotas hold at every point. length: of the lists that are served, since
+    the pool of candidates hangs on it.
 
     Raises ValueError for lists shorter than 10, of which nDCG@10 would say little.
     """
