@@ -13,7 +13,7 @@ def point(diversity: float, weight: float, **figures: Any) -> dict[str, Any]:
     return {
         "diversity": diversity,
         "margin_weight": weight,
-        "ndcg@10": 0.3 - diversity / 10,
+        "ndcg@10": round(0.3 - diversity / 10, 6),
         "intra_list_diversity": 0.5 + diversity / 2,
         "mean_margin": 0.25,
         "coverage": 0.1,
