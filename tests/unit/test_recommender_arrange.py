@@ -143,6 +143,23 @@ def test_a_margin_lifts_nothing_from_below_the_pool() -> None:
     assert listed(falling(POOL + 1), traits, Arrangement(margin_weight=9.0), 1) == [0]
 
 
+def test_the_mean_margin_is_the_pools() -> None:
+    """Item 0 has it, and stays at 1; with the dear item below the pool it would fall to 0.75, below item 1 at 0.8."""
+    traits = traits_of(POOL + 1, margin=[0.5] + [NONE] * (POOL - 1) + [1.0])
+    assert listed(falling(POOL + 1), traits, Arrangement(margin_weight=1.0), 1) == [0]
+
+
+def test_a_weight_that_leaves_nothing_of_relevance_keeps_the_rankers_order() -> None:
+    traits = traits_of(3, margin=[0.0, 0.0, 1.0])
+    assert listed(falling(3), traits, Arrangement(margin_weight=9.0), 3) == [2, 0, 1]
+
+
+def test_however_alike_the_pool_is_it_comes_before_what_lies_below() -> None:
+    pool = 2 * POOL
+    traits = traits_of(pool + 1, category=[7] * (pool + 1))
+    assert listed(falling(pool + 1), traits, Arrangement(per_brand=1, diversity=0.95), 2) == [0, 1]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
