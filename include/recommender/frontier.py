@@ -17,7 +17,7 @@ from include.recommender.metrics import CUTOFF, Relevance
 from include.recommender.models.interface import NOTHING
 
 DIVERSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
-MARGIN_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+MARGIN_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 LISTS_AT_ONCE = 10_000
 """Bounds the memory that similarities within lists take."""
 
