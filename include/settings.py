@@ -224,6 +224,25 @@ class PurposeDays(_Section):
     discovery: NonNegativeInt = 0
 
 
+class ListRules(_Section):
+    """What bends the order of a list; none of it by default, since each rule costs accuracy (see the frontier)."""
+
+    per_category: PositiveInt | None = None
+    per_brand: PositiveInt | None = None
+    """At most so many items of one category or brand in a list."""
+    diversity: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """How much an item's likeness to what the list already holds counts against it."""
+    margin_weight: Annotated[float, Field(ge=0)] = 0.0
+    """How much a margin above the usual counts for an item."""
+
+
+class ListRulesByPurpose(_Section):
+    """Rules for each of the two kinds of lists."""
+
+    next_purchase: ListRules = ListRules()
+    discovery: ListRules = ListRules()
+
+
 class RecommenderSettings(_Section):
     """The models, their evidence and the lists they make."""
 
@@ -250,6 +269,7 @@ class RecommenderSettings(_Section):
     promotion_tolerance: Annotated[float, Field(ge=0)] = 0.01
     """A challenger's nDCG@10 may lie this little below the champion's, at the interval's lower end."""
     list_length: PositiveInt = 20
+    list_rules: ListRulesByPurpose = ListRulesByPurpose()
     shards: PositiveInt = 16
     blocked_items: list[str] = []
     """Never recommended."""

@@ -12,6 +12,7 @@ for every customer: an item gives way to one that has nothing in common with the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from include.recommender.history import UNKNOWN, Numbers
 from include.recommender.models.interface import NOTHING
+from include.settings import RecommenderSettings
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -47,6 +49,11 @@ class Arrangement:
     """λ of maximal marginal relevance."""
     margin_weight: float = 0.0
     """Relevance is multiplied by 1 + weight · (margin − mean margin of the customer's pool), never below 0."""
+
+    @classmethod
+    def of_settings(cls, settings: RecommenderSettings, purpose: str) -> Self:
+        rules = getattr(settings.list_rules, purpose)
+        return cls(rules.per_category, rules.per_brand, rules.diversity, rules.margin_weight)
 
     def __post_init__(self) -> None:
         for name in ("per_category", "per_brand"):
@@ -120,10 +127,27 @@ class RankedCandidates:
         """(n,): 0 for a customer's best."""
         return np.arange(len(self.customer)) - self.starts[self.customer]
 
+    def best(self, count: int) -> RankedCandidates:
+        """The first ``count`` of each customer."""
+        kept = self.ranks < count
+        return RankedCandidates(self.customers, self.customer[kept], self.item[kept], self.score[kept])
+
     def of_customers(self, some: Mask) -> RankedCandidates:
         """The candidates of these (customers,), under the same numbers; the others keep none."""
         kept = some[self.customer]
         return RankedCandidates(self.customers, self.customer[kept], self.item[kept], self.score[kept])
+
+
+def stacked(parts: Sequence[RankedCandidates]) -> RankedCandidates:
+    """Those of some customers, then of others: numbered on in this order."""
+    offsets = np.cumsum([0, *(part.customers for part in parts)])
+    nothing = np.zeros(0, np.int64)
+    return RankedCandidates(
+        int(offsets[-1]),
+        np.concatenate([nothing, *(part.customer + offset for part, offset in zip(parts, offsets, strict=False))]),
+        np.concatenate([nothing, *(part.item for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.score for part in parts)]),
+    )
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ catalogue. Items that the past does not know stay misses, as do customers for wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from include.recommender import learning, metrics
+from include.recommender.arrange import POOL, Arrangement, ItemTraits, RankedCandidates, arrange, stacked
 from include.recommender.candidates import rank_within
+from include.recommender.frontier import frontier
 from include.recommender.history import History, Numbers
 from include.recommender.item_facts import ItemFacts
 from include.recommender.learning import PURPOSES, Lessons, Split
@@ -22,6 +24,7 @@ from include.recommender.metrics import CUTOFF, FloatArray, IntArray, Relevance
 from include.recommender.models.interface import NOTHING
 from include.recommender.two_stage import TwoStage, fused, lists
 from include.recommender.vocabulary import OWN_FREQUENCY, OWN_HISTORY, POPULARITY, SERVED
+from include.settings import RecommenderSettings
 
 FUSED = "fused"
 """What the models would say together, had no ranker learned their order."""
@@ -34,35 +37,65 @@ HEAD_SHARE, MIDDLE_SHARE = 0.5, 0.8
 
 @dataclass(frozen=True)
 class Listed:
-    """Lists (customers, CUTOFF) by purpose and name, of customers ``numbers`` of the split, and lessons on the way."""
+    """What customers ``numbers`` of a split would have been listed.
+
+    lists: (customers, CUTOFF) by purpose and name. ranked: the candidates that a served list is chosen from, by
+    purpose. lessons: what the same candidates teach.
+    """
 
     numbers: Numbers
     lists: Mapping[str, Mapping[str, Numbers]]
+    ranked: Mapping[str, RankedCandidates]
     lessons: Lessons
 
 
-def make_lists(fitted: TwoStage, split: Split, numbers: Numbers, *, seed: int, threads: int = 1) -> Listed:
+@dataclass(frozen=True)
+class ListMaking:
+    """How served lists are made of candidates in order: rules by purpose, and how many items a list has."""
+
+    rules: Mapping[str, Arrangement] = field(default_factory=lambda: dict.fromkeys(PURPOSES, Arrangement()))
+    length: int = 20
+
+    @classmethod
+    def of_settings(cls, settings: RecommenderSettings) -> Self:
+        rules = {purpose: Arrangement.of_settings(settings, purpose) for purpose in PURPOSES}
+        return cls(rules, max(settings.list_length, CUTOFF))
+
+
+def make_lists(
+    fitted: TwoStage,
+    split: Split,
+    numbers: Numbers,
+    traits: ItemTraits,
+    making: ListMaking,
+    *,
+    seed: int,
+    threads: int = 1,
+) -> Listed:
     """What would be served to customers ``numbers``, and what each part alone would list.
 
     fitted: on the past of the split, with rankers that know nothing of its hidden part.
     """
     made: dict[str, dict[str, list[Numbers]]] = {purpose: {} for purpose in PURPOSES}
+    ranked: dict[str, list[RankedCandidates]] = {purpose: [] for purpose in PURPOSES}
     told: Lessons = {purpose: [] for purpose in PURPOSES}
     for found in learning.passes(fitted, split, numbers, threads=threads):
-        candidates, customers = found.ordered.candidates, len(found.block)
-        places: dict[str, NDArray[np.number]] = {
-            SERVED: found.ordered.places,
-            FUSED: rank_within(candidates.customer, fused(candidates)),
-        }
+        candidates, customers, purpose = found.ordered.candidates, len(found.block), found.purpose
+        pool = RankedCandidates.of(customers, candidates.customer, candidates.item, found.ordered.scores)
+        pool = pool.best(POOL * making.length)
+        served, _ = arrange(pool, traits, making.rules[purpose], making.length)
+        made[purpose].setdefault(SERVED, []).append(served[:, :CUTOFF])
+        places: dict[str, NDArray[np.number]] = {FUSED: rank_within(candidates.customer, fused(candidates))}
         places |= {_name(part): candidates.ranks[:, column] for column, part in enumerate(candidates.models)}
         for name, of_list in places.items():
-            made[found.purpose].setdefault(name, []).append(lists(candidates, of_list, customers, CUTOFF))
-        told[found.purpose].append(found.lesson(fitted.recipe.ranker.negative_share, seed))
+            made[purpose].setdefault(name, []).append(lists(candidates, of_list, customers, CUTOFF))
+        ranked[purpose].append(pool)
+        told[purpose].append(found.lesson(fitted.recipe.ranker.negative_share, seed))
     joined = {
         purpose: {name: np.concatenate(parts) for name, parts in of_purpose.items()}
         for purpose, of_purpose in made.items()
     }
-    return Listed(numbers, joined, told)
+    return Listed(numbers, joined, {purpose: stacked(parts) for purpose, parts in ranked.items()}, told)
 
 
 def _name(part: str) -> str:
@@ -82,6 +115,8 @@ def evaluate(
     listed: Listed,
     split: Split,
     facts: ItemFacts,
+    traits: ItemTraits,
+    making: ListMaking,
     *,
     segments: NDArray[np.str_] | None = None,
     draws: int,
@@ -89,7 +124,8 @@ def evaluate(
 ) -> Evaluation:
     """Figures of each list with bootstrap intervals, of groups of customers, and of which items are shown.
 
-    facts: of the items, as of the split's past. segments: (all customers,), "" for none.
+    With them, the frontier of accuracy, diversity and margin that other rules would lead to. facts: of the items, as of
+    the split's past. segments: (all customers,), "" for none.
     """
     figures: dict[str, Any] = {}
     of_customers: dict[str, dict[str, FloatArray]] = {}
@@ -105,6 +141,15 @@ def evaluate(
         )
         if segments is not None:
             figures[purpose]["segments"] = _of_groups(of_customers[purpose], segments[listed.numbers][judge.some])
+        points = frontier(
+            listed.ranked[purpose],
+            judge.relevance,
+            traits,
+            catalogue=judge.catalogue,
+            rules=making.rules[purpose],
+            length=making.length,
+        )
+        figures[purpose]["frontier"] = [point.as_json() for point in points]
         figures[purpose]["exposure"] = exposure(of_purpose[SERVED], item_groups(split.past, facts))
     return Evaluation(figures, of_customers)
 

@@ -20,6 +20,7 @@ from include.db.locks import lock
 from include.db.sql import statement
 from include.db.tables import customer_features, recommendation_drafts
 from include.recommender import artifact, reading, refusals, registry
+from include.recommender.arrange import Arrangement, ItemTraits
 from include.recommender.artifact import RecommenderModel
 from include.recommender.fallback import Fallback
 from include.recommender.history import History, Numbers
@@ -28,7 +29,7 @@ from include.recommender.models.interface import NOTHING
 from include.recommender.reasons import reasons, strategies
 from include.recommender.shards import shard_count, shard_of
 from include.recommender.shop import model_items, read_histories
-from include.recommender.two_stage import Ordered, blocks, not_to_list
+from include.recommender.two_stage import Ordered, arranged, blocks, not_to_list
 from include.settings import RecommenderSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class GenerationSummary:
 class _Shard:
     """customers: ids in the order of the history's numbers. refused: by purpose, (customers, items) not to be listed.
 
-    favourites: each customer's categories, the best first. titled, margin: (items,), as the catalogue says today.
+    favourites: each customer's categories, the best first. titled: (items,), as the catalogue says today.
     """
 
     customers: pd.Index
@@ -62,7 +63,7 @@ class _Shard:
     refused: Mapping[str, csr_matrix]
     fallback: Fallback
     titled: NDArray[np.bool_]
-    margin: NDArray[np.float64]
+    traits: ItemTraits
 
 
 def generate_recommendations(
@@ -131,7 +132,7 @@ def _read(
         refusals.read(connection, settings.recommender, business_date, customers, items.ids),
         Fallback(popularity, items.categories, items.allowed & ~blocked),
         items.titled,
-        items.margin,
+        ItemTraits(model.catalogue.category, model.catalogue.brand, items.margin),
     )
 
 
@@ -166,11 +167,11 @@ def _frame(
 ) -> pd.DataFrame:
     """By customer, then rank. Whoever has no past gets all from the fallback."""
     has_past = np.bincount(history.customer, minlength=history.customers) > 0
-    listed = np.flatnonzero((ordered.places < settings.list_length) & has_past[ordered.candidates.customer])
-    customer, places = ordered.candidates.customer[listed], ordered.places[listed]
-    in_order = np.lexsort((places, customer))
-    listed, customer = listed[in_order], customer[in_order]
-    item, strategy = ordered.candidates.item[listed], strategies(ordered, listed)
+    rules = Arrangement.of_settings(settings, purpose)
+    listed = arranged(ordered, shard.traits, rules, history.customers, settings.list_length)
+    listed = listed[has_past[ordered.candidates.customer[listed]]]
+    customer, item = ordered.candidates.customer[listed], ordered.candidates.item[listed]
+    strategy = strategies(ordered, listed)
     made = pd.DataFrame(
         {
             "customer": customer,

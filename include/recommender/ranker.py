@@ -6,11 +6,9 @@ top. The model is kept as LightGBM's own text, never as a pickle.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -86,7 +84,8 @@ class Ranker:
 
         Raises ValueError where no lesson has any candidate that was bought.
         """
-        lightgbm = _lightgbm()
+        import lightgbm
+
         if not sum(lesson.relevant.sum() for lesson in lessons):
             raise ValueError("no candidate was bought in any lesson: there is nothing to learn an order from")
         names = lessons[0].names
@@ -103,7 +102,9 @@ class Ranker:
 
     @cached_property
     def booster(self) -> Booster:
-        return _lightgbm().Booster(model_str=self.text)
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.text)
 
     def scores(self, features: PairFeatures, *, threads: int = 1) -> NDArray[np.float64]:
         """(candidates,): higher is better, among one customer's candidates only.
@@ -121,14 +122,6 @@ class Ranker:
         gain = np.asarray(self.booster.feature_importance("gain"), np.float64)
         shares = gain / max(gain.sum(), 1e-12)
         return {self.names[place]: float(shares[place]) for place in np.argsort(-shares, kind="stable")}
-
-
-def _lightgbm() -> ModuleType:
-    """The library, whose threads sleep while they wait: spinning, they lose most of their time beside other work."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import lightgbm
-
-    return lightgbm
 
 
 def _options(parameters: RankerParameters, threads: int) -> dict[str, object]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+# OpenMP's threads sleep while they wait for each other: spinning, as they would, they lose most of their time wherever
+# anything else runs beside them. Read when the first library that brings it is loaded, which all are only when needed.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 Result = TypeVar("Result")
 

@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from include.db.tables import DISCOVERY, NEXT_PURCHASE, customer_features
 from include.recommender import artifact, evaluation, gate, learning, reading, registry
+from include.recommender.arrange import ItemTraits
 from include.recommender.artifact import ArtifactError, RecommenderModel
-from include.recommender.evaluation import Evaluation
+from include.recommender.evaluation import Evaluation, ListMaking
 from include.recommender.learning import Lessons, Split
 from include.recommender.models.implicit_als import Factors
 from include.recommender.ranker import Ranker
@@ -74,6 +75,15 @@ class _Night:
     shop: Shop
     segments: NDArray[np.str_]
     splits: list[Split]
+
+    @property
+    def traits(self) -> ItemTraits:
+        items = self.shop.items
+        return ItemTraits(items.catalogue.category, items.catalogue.brand, items.margin)
+
+    @property
+    def making(self) -> ListMaking:
+        return ListMaking.of_settings(self.settings)
 
     @property
     def seed(self) -> int:
@@ -263,11 +273,15 @@ def _judge(night: _Night, recipe: Recipe, former: RecommenderModel | None) -> _J
         judges = learning.learn(told, recipe, threads=threads)
     else:
         judges = dict(kept.judges)
-    listed = evaluation.make_lists(replace(fitted, rankers=judges), newest, numbers, seed=night.seed, threads=threads)
+    listed = evaluation.make_lists(
+        replace(fitted, rankers=judges), newest, numbers, night.traits, night.making, seed=night.seed, threads=threads
+    )
     judged = evaluation.evaluate(
         listed,
         newest,
         fitted.facts,
+        night.traits,
+        night.making,
         segments=night.segments,
         draws=night.settings.bootstrap_samples,
         seed=[night.seed],

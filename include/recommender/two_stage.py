@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from include.db.tables import DISCOVERY
-from include.recommender.candidates import UNRANKED, Candidates, propose, rank_within
+from include.recommender.arrange import Arrangement, ItemTraits, RankedCandidates, arrange
+from include.recommender.candidates import UNRANKED, Candidates, find, propose, rank_within
 from include.recommender.history import History, Numbers
 from include.recommender.item_facts import ItemFacts
 from include.recommender.models import CandidateModel, ImplicitAls, ImplicitAlsParameters, model_of
@@ -118,6 +119,18 @@ class TwoStage:
         has_past = np.bincount(history.customer, minlength=history.customers)[candidates.customer] > 0
         scores = np.where(has_past, scores, candidates.scores[:, candidates.models.index(POPULARITY)])
         return Ordered(candidates, features, scores, rank_within(candidates.customer, scores))
+
+
+def arranged(ordered: Ordered, traits: ItemTraits, rules: Arrangement, customers: int, length: int) -> Numbers:
+    """Places (n,) of the candidates that are listed, by customer, then rank.
+
+    customers: how many the candidates' numbers are of.
+    """
+    candidates, items = ordered.candidates, len(traits.category)
+    ranked = RankedCandidates.of(customers, candidates.customer, candidates.item, ordered.scores)
+    listed, _ = arrange(ranked, traits, rules, length)
+    rows, places = np.nonzero(listed != NOTHING)
+    return find(candidates.customer * items + candidates.item, rows * items + listed[rows, places])[0]
 
 
 def not_to_list(history: History, purpose: str, others: csr_matrix | None = None) -> csr_matrix | None:

@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 
 from include.db.tables import DISCOVERY, NEXT_PURCHASE
 from include.recommender import evaluation, learning, metrics
-from include.recommender.evaluation import Listed
+from include.recommender.arrange import ItemTraits
+from include.recommender.evaluation import Listed, ListMaking
 from include.recommender.history import UNKNOWN, Catalogue, History, Numbers
 from include.recommender.learning import Split
 from include.recommender.recipe import Recipe
@@ -94,6 +95,10 @@ def movielens() -> Split:
     return Split(past, user[hidden], film[hidden], in_time=False)
 
 
+def traits_of(past: History) -> ItemTraits:
+    return ItemTraits(past.catalogue.category, past.catalogue.brand, np.full(past.items, np.nan))
+
+
 def learned(past: History, recipe: Recipe) -> TwoStage:
     """As a first night would fit it on all that is known."""
     told = []
@@ -144,7 +149,9 @@ def judge_journey() -> None:
     splits = {f"{days} days": learning.cut_at(everything, TODAY, days) for days in (28, 7)}
     newest = splits["28 days"]
     fitted = learned(newest.past, Recipe())
-    listed = evaluation.make_lists(fitted, newest, newest.buyers, seed=1, threads=THREADS)
+    listed = evaluation.make_lists(
+        fitted, newest, newest.buyers, traits_of(newest.past), ListMaking(), seed=1, threads=THREADS
+    )
     met = len(np.unique(newest.past.item))
     table("The Complete Journey", listed, splits, (NEXT_PURCHASE, DISCOVERY), met)
     for purpose, ranker in fitted.rankers.items():
@@ -157,7 +164,9 @@ def judge_journey() -> None:
 def judge_movielens() -> None:
     split, started = movielens(), time.perf_counter()
     fitted = learned(split.past, Recipe())
-    listed = evaluation.make_lists(fitted, split, split.buyers, seed=1, threads=THREADS)
+    listed = evaluation.make_lists(
+        fitted, split, split.buyers, traits_of(split.past), ListMaking(), seed=1, threads=THREADS
+    )
     met = len(np.unique(split.past.item))
     table("MovieLens-100K, counts alone", listed, {"a random quarter": split}, (DISCOVERY,), met)
     print(f"{split.past.customers} users, {met} films; {time.perf_counter() - started:.0f} s")
