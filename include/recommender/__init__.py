@@ -1,10 +1,12 @@
 """What each customer wants next: a model judged on a time split, and lists that name their strategy and reason.
 
 ``train_recommender`` fits, judges and registers; ``generate_recommendations`` writes one shard's lists as drafts;
-``publish_recommendations`` makes all drafts of a date the published lists in one transaction.
+``publish_recommendations`` makes all drafts of a date the published lists in one transaction; ``tune_recommender``
+searches for a better recipe and puts it before the next night.
 """
 
 from include.recommender.generate import GenerationSummary, generate_recommendations
+from include.recommender.propose import TuningSummary, tune_recommender
 from include.recommender.publish import PublicationSummary, publish_recommendations
 from include.recommender.train import TrainingSummary, train_recommender
 
@@ -12,7 +14,9 @@ __all__ = [
     "GenerationSummary",
     "PublicationSummary",
     "TrainingSummary",
+    "TuningSummary",
     "generate_recommendations",
     "publish_recommendations",
     "train_recommender",
+    "tune_recommender",
 ]

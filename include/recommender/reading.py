@@ -40,6 +40,14 @@ def check_interactions_are_of(connection: Connection, business_date: date) -> No
         )
 
 
+def date_of_interactions(connection: Connection) -> date:
+    """The business date that ``interactions`` was built for; raises ValueError where it never was, or is empty."""
+    found = connection.execute(select(interactions.c.business_date).limit(1)).scalar_one_or_none()
+    if found is None:
+        raise ValueError("interactions is empty: run a night first, with customers who did something with items")
+    return date.fromisoformat(str(found))
+
+
 def read(
     connection: Connection,
     name: str,

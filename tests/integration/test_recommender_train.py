@@ -13,7 +13,7 @@ from recommender_world import D
 from sqlalchemy import Engine
 
 from include.features import build_features
-from include.recommender import TrainingSummary, train_recommender
+from include.recommender import TrainingSummary, train_recommender, tune_recommender, tuning
 from include.recommender.recipe import Recipe
 from include.recommender.shop import read_shop
 from include.settings import Settings
@@ -194,6 +194,41 @@ def test_the_order_is_kept_between_weekly_learnings_and_als_starts_warm(
         newest = "select parameters from marketing.models where status = 'champion'"
         learned.append(world.rows(shop, newest)["parameters"].item()["learned_on"])
     assert learned == ["2017-11-30", "2017-11-30", "2017-12-02", "2017-12-02"]
+
+
+def test_a_proposal_is_judged_by_the_next_night_and_by_no_other(
+    shop: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.recommender.tuning.SPACES", {"als": tuning.SPACES["als"]})
+    first = train(shop, settings)
+    tuned = tune_recommender(shop, settings, minutes=0.05)
+    assert (tuned.business_date, tuned.trials > 0) == ("2017-11-30", True)
+    assert tuned.model_id, f"nothing better than a factor model of 8 factors: {tuned.reason}"
+    proposal = "select * from marketing.models where algorithm = 'proposal'"
+    assert world.rows(shop, proposal).iloc[0]["status"] == "candidate"
+    again = tune_recommender(shop, settings, minutes=0.01)
+    assert again.trials >= tuned.trials
+    assert len(world.rows(shop, proposal)) == 1
+
+    second = train(shop, settings, D + timedelta(days=1))
+    judged = world.rows(shop, proposal).iloc[0]
+    assert judged["metrics"]["judged_on"] == "2017-12-01"
+    assert judged["status"] in ("retired", "rejected")
+    challenger = world.rows(
+        shop, "select * from marketing.models where parameters ->> 'origin' = 'tuning' and business_date = '2017-12-01'"
+    ).iloc[0]
+    assert challenger["parameters"]["recipe"] == judged["parameters"]["recipe"]
+    assert f"champion {first.model_id}" in challenger["reason"]
+    known = world.fingerprint(shop, "models")
+    assert train(shop, settings, D + timedelta(days=1)) == second
+    assert world.fingerprint(shop, "models") == known
+    third = train(shop, settings, D + timedelta(days=2))
+    assert third.reason.startswith("Refresh: ")
+
+
+def test_tuning_before_any_night_says_so(shop: Engine, settings: Settings) -> None:
+    with pytest.raises(ValueError, match="interactions is empty: run a night first"):
+        tune_recommender(shop, settings, minutes=0.01)
 
 
 def test_setting_that_no_model_knows_is_refused_by_name(
