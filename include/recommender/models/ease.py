@@ -33,11 +33,11 @@ class EaseParameters:
     half_life_days: float = 60.0
     power: float = 0.5
     """Of a weight: below 1, a tenth day with an item says less than the first."""
-    regularization: float = 100.0
+    regularization: float = 200.0
     items: int = 4000
     """The most-met ones, which the model covers."""
-    kept: int = 300
-    """Weights that are kept for each item: the largest. The others are noise, and fill memory."""
+    kept: int = 2_000_000
+    """Weights that are kept: the largest of each item. In a large catalogue the others are noise, and fill memory."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _largest(weights: NDArray[np.float32], covered: NDArray[np.int64], kept: int, shape: tuple[int, int]) -> csr_matrix:
     """The ``kept`` entries of largest size in each column, numbered as the catalogue is."""
-    kept = min(kept, len(covered))
+    kept = min(max(kept // len(covered), 1), len(covered))
     rows = np.argpartition(-np.abs(weights), kept - 1, axis=0)[:kept]
     columns = np.broadcast_to(np.arange(len(covered)), rows.shape)
     chosen = csr_matrix(

@@ -34,7 +34,7 @@ class ImplicitAlsParameters:
     transform: str = "root"
     """Of a weight w into what is added to a confidence: "raw" w, "root" √w, "log" ln(1 + w), "binary" 1."""
     factors: int = 64
-    regularization: float = 10.0
+    regularization: float = 15.0
     """Of a row of average frequency."""
     frequency_scaling: float = 1.0
     """ν: 0 regularises every row alike, 1 in proportion to its frequency."""
