@@ -31,6 +31,7 @@ class Tag(StrEnum):
     MARKETING = "marketing"
     NIGHTLY = "nightly"
     DELIVERY = "delivery"
+    BY_HAND = "by-hand"
 
 
 def marketing_asset(table: str) -> Asset:

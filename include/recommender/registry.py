@@ -1,8 +1,10 @@
 """The table ``models``: who was promoted, who is champion, and why.
 
 Statuses follow from the decisions and the dates alone: of all promoted models the newest is ``champion`` and the others
-are ``retired``. So a night run again, or out of order, leaves the statuses it would have left in order. Whoever takes
-a promoted model out of force by hand gives it the status ``rejected``, and the newest promoted one before it serves.
+are ``retired``. So a night run again, or out of order, leaves the statuses it would have left in order.
+
+A model that is taken out of force by hand is ``rejected``, and the newest promoted one before it serves. No other
+date's night brings it back; the night of its own date, run again, judges anew and may promote.
 
 A recipe that ``tune_recommender`` proposes is a row of its own, ``candidate`` until a night has judged it.
 """
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, true, update
 
 from include.db.locks import lock
 from include.db.tables import models
@@ -78,6 +80,51 @@ def champion_before(connection: Connection, business_date: date) -> RegisteredMo
     return _newest(connection, models.c.business_date < business_date)
 
 
+def champion(connection: Connection) -> RegisteredModel | None:
+    """The newest promoted model of all."""
+    return _newest(connection, true())
+
+
+def promoted_model(connection: Connection, model_id: str) -> RegisteredModel | None:
+    """The model of that id if it was promoted, and not taken out of force since."""
+    return _newest(connection, models.c.model_id == model_id)
+
+
+def promoted_ids(connection: Connection) -> list[str]:
+    """Every promoted model, the newest first."""
+    query = select(models.c.model_id).where(_is_promoted()).order_by(models.c.business_date.desc(), models.c.model_id)
+    return list(connection.execute(query).scalars())
+
+
+def why_rejected(connection: Connection, model_id: str) -> str | None:
+    """The reason of the model of that id if it is rejected."""
+    query = select(models.c.reason).where(
+        models.c.model_id == model_id, models.c.status == REJECTED, models.c.algorithm.in_(RECOMMENDERS)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def take_out_of_force(connection: Connection, newer_than: date, why: str) -> list[str]:
+    """Reject every promoted model of a date after ``newer_than``, ``why`` added to its reason; their ids, newest first.
+
+    The newest promoted model that is left becomes champion.
+    """
+    lock(connection, LOCK_NAME)
+    newer = _is_promoted() & (models.c.business_date > newer_than)
+    rejected = connection.execute(
+        update(models)
+        .where(newer)
+        .values(status=REJECTED, reason=func.concat(models.c.reason, " ", why))
+        .returning(models.c.business_date, models.c.model_id)
+    ).all()
+    _settle(connection)
+    return [row.model_id for row in sorted(rejected, reverse=True)]
+
+
+def _is_promoted() -> ColumnElement[bool]:
+    return models.c.status.in_(PROMOTED) & models.c.algorithm.in_(RECOMMENDERS)
+
+
 def proposal_for(connection: Connection, business_date: date) -> Proposal | None:
     """The newest proposal of a date up to ``business_date`` that no other night has judged."""
     judged_on = models.c.metrics[JUDGED_ON].astext
@@ -131,7 +178,7 @@ def _newest(connection: Connection, condition: Any) -> RegisteredModel | None:
             models.c.artifact_uri,
             models.c.artifact_sha256,
         )
-        .where(condition, models.c.status.in_(PROMOTED), models.c.algorithm.in_(RECOMMENDERS))
+        .where(condition, _is_promoted())
         .order_by(models.c.business_date.desc(), models.c.model_id)
         .limit(1)
     )
@@ -164,11 +211,15 @@ def register(
             )
         )
     _settle_proposal(connection, business_date, entries, proposal)
-    promoted_models = models.c.algorithm.in_(RECOMMENDERS) & models.c.status.in_(PROMOTED)
-    newest = select(func.max(models.c.business_date)).where(promoted_models).scalar_subquery()
+    _settle(connection)
+
+
+def _settle(connection: Connection) -> None:
+    """The newest promoted model is champion, the others are retired."""
+    newest = select(func.max(models.c.business_date)).where(_is_promoted()).scalar_subquery()
     connection.execute(
         update(models)
-        .where(promoted_models)
+        .where(_is_promoted())
         .values(status=case((models.c.business_date == newest, CHAMPION), else_=RETIRED))
     )
 

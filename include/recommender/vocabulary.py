@@ -7,8 +7,9 @@ TWO_STAGE = "two_stage"
 
 PLAIN = "plain"
 """``models.algorithm`` of own history, favourites and popularity, which serve where nothing else may."""
-RECOMMENDERS = (TWO_STAGE, PLAIN, "als")
-"""All that were ever registered; others in ``models`` are forecasters."""
+
+RECOMMENDERS = (TWO_STAGE, PLAIN)
+"""``models.algorithm`` of whatever may make lists; a model of any other kind is never in force for them."""
 PROPOSAL = "proposal"
 """``models.algorithm`` of a recipe that tune_recommender proposes: a candidate until a night has judged it."""
 

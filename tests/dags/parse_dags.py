@@ -31,6 +31,7 @@ print(
                     "doc": dag.doc_md or "",
                     "tags": sorted(dag.tags),
                     "timetable": type(dag.timetable).__name__,
+                    "starts_paused": dag.is_paused_upon_creation is not False,
                     "catchup": dag.catchup,
                     "max_active_runs": dag.max_active_runs,
                     "dagrun_timeout": dag.dagrun_timeout is not None,

@@ -25,6 +25,8 @@ ROUND = [
     "schedule_messages",
     "compute_reports",
 ]
+BY_HAND = {"roll_back_model"}
+"""Never scheduled: somebody starts them with a form."""
 BESIDE = ["build_features", "learn_send_times", "schedule_messages"]
 
 
@@ -66,17 +68,24 @@ def test_parsing_is_clean_fast_and_touches_nothing(parsed: dict[str, Any]) -> No
     assert parsed["warnings"] == {}
     assert parsed["connections"] == []
     assert parsed["heavy_modules"] == []
-    assert set(parsed["seconds"]) == {"nightly_marketing.py", "deliver_messages.py"}
+    assert set(parsed["seconds"]) == {
+        "nightly_marketing.py",
+        "deliver_messages.py",
+        "roll_back_model.py",
+        "tune_recommender.py",
+    }
     assert max(parsed["seconds"].values()) < 1.0, parsed["seconds"]
 
 
 def test_every_dag_has_what_an_operator_needs(parsed: dict[str, Any]) -> None:
-    assert set(parsed["dags"]) == {"nightly_marketing", "deliver_messages"}
+    assert set(parsed["dags"]) == {"nightly_marketing", "deliver_messages", "tune_recommender", *BY_HAND}
     for dag_id, dag in parsed["dags"].items():
         assert "marketing" in dag["tags"], dag_id
         assert "**When**" in dag["doc"], dag_id
         assert "**What is normal**" in dag["doc"], dag_id
-        assert dag["timetable"] == "CronDataIntervalTimetable", dag_id
+        timetable = "NullTimetable" if dag_id in BY_HAND else "CronDataIntervalTimetable"
+        assert dag["timetable"] == timetable, dag_id
+        assert dag["starts_paused"] is not (dag_id in BY_HAND), dag_id
         assert (dag["catchup"], dag["max_active_runs"], dag["dagrun_timeout"]) == (False, 1, True), dag_id
 
 
@@ -94,6 +103,13 @@ def test_the_round_goes_in_order(parsed: dict[str, Any]) -> None:
     for earlier, later in [*itertools.pairwise(ROUND), *itertools.pairwise(BESIDE)]:
         assert later in nightly[earlier]["downstream"]
     assert [name for name, task in nightly.items() if task["mapped"]] == ["generate_recommendations"]
+
+
+def test_a_roll_back_chooses_once_and_a_retry_of_what_follows_keeps_the_choice(parsed: dict[str, Any]) -> None:
+    tasks = parsed["dags"]["roll_back_model"]["tasks"]
+    assert tasks["choose_model"]["downstream"] == ["roll_back"]
+    assert tasks["choose_model"]["outlets"] == []
+    assert tasks["roll_back"]["outlets"] == ["marketing.models", "marketing.recommendations"]
 
 
 def test_assets_name_real_tables(tasks: dict[str, dict[str, Any]]) -> None:
