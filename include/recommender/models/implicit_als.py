@@ -129,7 +129,7 @@ class ImplicitAls:
         with W = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹; one solve per customer for all its listed items.
         """
         confidences = _confidences(history, self.parameters)
-        y = self.item_factors.astype(np.float64)
+        y = self.item_factors
         gram = y.T @ y
         regularizations = np.zeros(history.customers)
         for numbers, regularization, _ in _groups(confidences, self.customer_frequency, self.parameters):
@@ -137,11 +137,14 @@ class ImplicitAls:
 
         def contributions(customer: int, listed: Numbers) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
             begin, end = confidences.indptr[customer : customer + 2]
-            own, confidence = confidences.indices[begin:end], confidences.data[begin:end].astype(np.float64)
-            system = gram + regularizations[customer] * np.eye(len(gram)) + (y[own].T * (confidence - 1)) @ y[own]
+            own, confidence = confidences.indices[begin:end], confidences.data[begin:end]
             if not len(own):
                 return own, np.zeros((0, len(listed)))
-            return own, (y[own] @ np.linalg.solve(system, y[listed].T)) * confidence[:, None]
+            of_own = y[own]
+            system = gram + (of_own.T * (confidence - 1)) @ of_own
+            system[np.diag_indices(len(system))] += np.float32(regularizations[customer])
+            brought = (of_own @ np.linalg.solve(system, y[listed].T)) * confidence[:, None]
+            return own, brought.astype(np.float64)
 
         return contributions
 

@@ -67,10 +67,20 @@ class Explains(Protocol):
 
 def linear(rows: csr_matrix, weights: csr_matrix) -> Explanation:
     """Of scores rows @ weights: rows (customers, items), weights (items, items)."""
+    by_column = weights.tocsc()
+    place = np.full(weights.shape[0], NOTHING, np.int64)
 
-    def contributions(customer: int, listed: Numbers) -> tuple[Numbers, NDArray[np.float64]]:
+    def contributions(customer: int, listed: Numbers) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
         own, values = _row(rows, customer)
-        return own.astype(np.int64), weights[own][:, listed].toarray().astype(np.float64) * values[:, None]
+        brought = np.zeros((len(own), len(listed)))
+        place[own] = np.arange(len(own))
+        for number, item in enumerate(listed):
+            begin, end = by_column.indptr[item : item + 2]
+            at = place[by_column.indices[begin:end]]
+            known = at != NOTHING
+            brought[at[known], number] = by_column.data[begin:end][known] * values[at[known]]
+        place[own] = NOTHING
+        return own, brought
 
     return contributions
 
