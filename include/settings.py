@@ -251,6 +251,8 @@ class RecommenderSettings(_Section):
     leaves a part out."""
     ranker: dict[str, Any] = {}
     """The same for the ranker, such as ``rounds: 200``."""
+    segment_by: Literal["country", "locale", "time_zone"] = "country"
+    """What is popular is popular among customers who have this in common, as far as there are enough of them."""
     target_event: str | None = None
     """The event type that is foretold; none: purchase, or where there are none rating, click, add_to_cart, view."""
     threads: PositiveInt = 2
@@ -265,6 +267,8 @@ class RecommenderSettings(_Section):
     """Drawn of each cut to learn the order from."""
     learn_again_after_days: PositiveInt = 7
     """In between, models are fitted anew each night, and the order that was learned is kept."""
+    kept_models: Annotated[int, Field(ge=2)] = 14
+    """Artifacts of so many promoted models are kept, to be put in force again; older ones are deleted."""
     bootstrap_samples: PositiveInt = 1000
     promotion_tolerance: Annotated[float, Field(ge=0)] = 0.01
     """A challenger's nDCG@10 may lie this little below the champion's, at the interval's lower end."""

@@ -105,7 +105,7 @@ def reason_sentence(strategy: str | None, category: str, reason_item: Mapping[st
         return f"Popular in {category}" if category else "Popular in what you like to buy"
     if strategy == "trending":
         return "More and more customers buy this"
-    if strategy == "popularity":
+    if strategy in ("popularity", "local_popularity"):
         return "A favourite with our customers"
     return "Picked for you"
 

@@ -34,13 +34,15 @@ FOLDER = "models"
 class RecommenderModel:
     """items: ids in the order of the numbers that ``fitted`` uses. catalogue: what was known of them.
 
-    target: the event type it foretells. learned_on: the date whose night learned the rankers. judges: the rankers that
-    do not know the newest hidden part, on which each night is judged.
+    segments: names in the order of the numbers that popularity uses. target: the event type it foretells. learned_on:
+    the date whose night learned the rankers. judges: the rankers that do not know the newest hidden part, on which each
+    night is judged.
     """
 
     model_id: str
     target: str
     learned_on: date
+    segments: list[str]
     items: pd.Index
     catalogue: Catalogue
     fitted: TwoStage
@@ -71,6 +73,14 @@ def save(model: RecommenderModel, root: str) -> tuple[str, str]:
     return uri, digest
 
 
+def forget(uri: str) -> None:
+    """Delete the artifact at ``uri``, if it is still there."""
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if filesystem.exists(path):
+        filesystem.rm(path)
+        logger.info("deleted %s, which is too old to be put in force again", uri)
+
+
 def load(uri: str, sha256: str) -> RecommenderModel:
     """The model at ``uri``; raises ArtifactError naming it when it is missing, or its checksum is not ``sha256``."""
     filesystem, path = fsspec.core.url_to_fs(uri)
@@ -95,6 +105,7 @@ def _to_bytes(model: RecommenderModel) -> bytes:
     header = {
         "model_id": model.model_id,
         "target": model.target,
+        "segments": model.segments,
         "learned_on": model.learned_on.isoformat(),
         "recipe": fitted.recipe.as_json(),
         "rankers": {purpose: asdict(ranker) for purpose, ranker in fitted.rankers.items()},
@@ -125,6 +136,7 @@ def _from_bytes(content: bytes) -> RecommenderModel:
         return RecommenderModel(
             model_id=header["model_id"],
             target=header["target"],
+            segments=header["segments"],
             learned_on=date.fromisoformat(header["learned_on"]),
             items=pd.Index(json.loads(arrays["items"].tobytes()), dtype=object),
             catalogue=Catalogue(**part_of("catalogue.")),

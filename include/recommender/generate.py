@@ -23,13 +23,14 @@ from include.recommender import artifact, reading, refusals, registry
 from include.recommender.arrange import Arrangement, ItemTraits
 from include.recommender.artifact import RecommenderModel
 from include.recommender.fallback import Fallback
-from include.recommender.history import History, Numbers
+from include.recommender.history import UNKNOWN, History, Numbers
 from include.recommender.learning import PURPOSES
 from include.recommender.models.interface import NOTHING
 from include.recommender.reasons import reasons, strategies
 from include.recommender.shards import shard_count, shard_of
 from include.recommender.shop import model_items, read_histories
 from include.recommender.two_stage import Ordered, arranged, blocks, not_to_list
+from include.recommender.vocabulary import LOCAL_POPULARITY, POPULARITY
 from include.settings import RecommenderSettings, Settings
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ def _read(
     connection.execute(statement(__file__, "create_shard_customers"), {"customers": list(customers)})
     connection.execute(text("analyze shard_customers"))
     items = model_items(connection, model.items, model.catalogue)
-    history = read_histories(connection, settings, business_date, customers, items, model.target)
+    history = read_histories(connection, settings, business_date, customers, items, model.target, model.segments)
     blocked = np.isin(items.ids.to_numpy(object).astype(str), settings.recommender.blocked_items)
     popularity = model.fitted.facts.of_name("popularity_30")
     return _Shard(
@@ -165,13 +166,19 @@ def _frame(
     ordered: Ordered,
     refused: csr_matrix | None,
 ) -> pd.DataFrame:
-    """By customer, then rank. Whoever has no past gets all from the fallback."""
-    has_past = np.bincount(history.customer, minlength=history.customers) > 0
+    """By customer, then rank.
+
+    Whoever has no past but favourite categories gets these first, and whoever has neither what is popular.
+    """
+    cold = np.bincount(history.customer, minlength=history.customers) == 0
+    by_favourites = cold & np.array([bool(shard.favourites[customer]) for customer in block], bool)
     rules = Arrangement.of_settings(settings, purpose)
     listed = arranged(ordered, shard.traits, rules, history.customers, settings.list_length)
-    listed = listed[has_past[ordered.candidates.customer[listed]]]
+    listed = listed[~by_favourites[ordered.candidates.customer[listed]]]
     customer, item = ordered.candidates.customer[listed], ordered.candidates.item[listed]
     strategy = strategies(ordered, listed)
+    popular = np.where(history.segment[customer] != UNKNOWN, LOCAL_POPULARITY, POPULARITY)
+    strategy = np.where(cold[customer] | (strategy == POPULARITY), popular, strategy)
     made = pd.DataFrame(
         {
             "customer": customer,
@@ -181,7 +188,7 @@ def _frame(
             "reason": reasons(model.fitted, history, customer, item, strategy, presentable=shard.titled),
         }
     )
-    more = _more(settings, shard, block, refused, made, ~has_past)
+    more = _more(settings, shard, block, refused, made, by_favourites)
     made = pd.concat([made, more], ignore_index=True).sort_values("customer", kind="stable")
     names = model.items.to_numpy(object)
     reason = made["reason"].to_numpy(np.int64)
@@ -205,9 +212,12 @@ def _more(
     block: Numbers,
     refused: csr_matrix | None,
     made: pd.DataFrame,
-    cold: NDArray[np.bool_],
+    by_favourites: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """What fills lists that are too short. refused: (customers, items), what not to list; cold: (customers,)."""
+    """What fills lists that are too short.
+
+    refused: (customers, items), what not to list. by_favourites: (customers,), whose categories come first.
+    """
     listed = np.bincount(made["customer"], minlength=len(block))
     begins = np.concatenate([[0], np.cumsum(listed)])
     # A list's scores fall to its end, whichever strategies it has.
@@ -217,7 +227,7 @@ def _more(
         taken = made["item"].to_numpy(np.int64)[begins[customer] : begins[customer + 1]]
         if refused is not None:
             taken = np.concatenate([taken, refused.indices[refused.indptr[customer] : refused.indptr[customer + 1]]])
-        favourites = shard.favourites[block[customer]] if cold[customer] else []
+        favourites = shard.favourites[block[customer]] if by_favourites[customer] else []
         items, words = shard.fallback.fill(taken, settings.list_length - listed[customer], favourites)
         scores = lowest - 1 - np.arange(len(items))
         parts.append(pd.DataFrame({"customer": customer, "item": items, "score": scores, "strategy": words}))

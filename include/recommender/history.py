@@ -72,7 +72,8 @@ class History:
 
     customer, item, day, weight: parallel, sorted by the first three, which occur once together; weight is what the
     events of that day are worth together, and below zero where more was returned than bought. bought: whether one of
-    them was a purchase, or whatever event is the one to be foretold.
+    them was a purchase, or whatever event is the one to be foretold. segment: (customers,), a group that each belongs
+    to whatever they did, such as their country; UNKNOWN for none.
     """
 
     customers: int
@@ -83,6 +84,7 @@ class History:
     day: Numbers
     weight: NDArray[np.float64]
     bought: NDArray[np.bool_]
+    segment: Numbers
 
     @classmethod
     def of(
@@ -95,6 +97,7 @@ class History:
         day: Numbers,
         weight: NDArray[np.float64] | None = None,
         bought: NDArray[np.bool_] | None = None,
+        segment: Numbers | None = None,
     ) -> History:
         """From elements in any order; repeated ones add up their weights, 1 each and bought unless given.
 
@@ -110,7 +113,8 @@ class History:
         starts = np.flatnonzero(np.concatenate([[len(day) > 0], changes]))
         if len(starts):
             weight, bought = np.add.reduceat(weight, starts), np.logical_or.reduceat(bought, starts)
-        return cls(customers, catalogue, today, customer[starts], item[starts], day[starts], weight, bought)
+        segment = np.full(customers, UNKNOWN, np.int64) if segment is None else segment
+        return cls(customers, catalogue, today, customer[starts], item[starts], day[starts], weight, bought, segment)
 
     @property
     def items(self) -> int:
@@ -179,4 +183,5 @@ class History:
             part.day,
             part.weight,
             part.bought,
+            self.segment[numbers],
         )

@@ -35,8 +35,8 @@ class TuningSummary:
 def tune_recommender(engine: Engine, settings: Settings, *, minutes: float) -> TuningSummary:
     """Search for ``minutes`` for better parameters of the recipe in force, and propose them.
 
-    The search knows what the last night's ``interactions`` know, up to the end of its business date. It judges by the
-    last cut but one, so that the night, which judges by the last one, does so on days that no parameter was chosen for.
+    The search knows what the last night's ``interactions`` know, up to the end of its business date. It judges by
+    cuts before the last, so that the night, which judges by that, does so on days that no parameter was chosen for.
     Run again after the same night and with the same recipe, it goes on where it was.
 
     Raises ValueError where no night has run yet, or history is too short to split.
@@ -50,7 +50,7 @@ def tune_recommender(engine: Engine, settings: Settings, *, minutes: float) -> T
     if champion is not None and champion.algorithm != PLAIN:
         recipe = Recipe.of_json(champion.parameters["recipe"])
     days = learning.horizon(shop.history, recommender.evaluation_days)
-    splits = learning.splits(shop.history, days=days, count=2, seed=recommender.seed)
+    splits = learning.splits(shop.history, days=days, count=3, seed=recommender.seed)
     if not splits:
         raise ValueError(f"history is too short to tune on {business_date}: too few customers came back")
     digest = hashlib.sha256(json.dumps(recipe.as_json(), sort_keys=True).encode()).hexdigest()[:8]
@@ -58,7 +58,7 @@ def tune_recommender(engine: Engine, settings: Settings, *, minutes: float) -> T
     with threadpool_limits(1, user_api="blas"):
         tuned = tuning.tune(
             recipe,
-            splits[-1],
+            splits[1:] or splits,
             seconds=60 * minutes,
             storage=_storage(engine),
             study=study,

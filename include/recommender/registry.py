@@ -96,6 +96,14 @@ def promoted_ids(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def artifacts_beyond(connection: Connection, kept: int) -> list[str]:
+    """URIs of all but the newest ``kept`` promoted models."""
+    query = (
+        select(models.c.artifact_uri).where(_is_promoted()).order_by(models.c.business_date.desc(), models.c.model_id)
+    )
+    return list(connection.execute(query.offset(kept)).scalars())
+
+
 def why_rejected(connection: Connection, model_id: str) -> str | None:
     """The reason of the model of that id if it is rejected."""
     query = select(models.c.reason).where(

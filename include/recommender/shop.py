@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from include.business_time import day_bounds
 from include.db.tables import LONGEST_NAME
+from include.db.tables import customers as customers_table
 from include.recommender import reading
 from include.recommender.history import UNKNOWN, Catalogue, History, Numbers
 from include.settings import Settings
@@ -40,9 +41,13 @@ class Items:
 
 @dataclass(frozen=True)
 class Shop:
-    """customers: ids in the order of the history's numbers. target: the event type that counts as bought."""
+    """customers: ids in the order of the history's numbers. target: the event type that counts as bought.
+
+    segments: names in the order of the history's segment numbers.
+    """
 
     customers: pd.Index
+    segments: list[str]
     items: Items
     target: str
     history: History
@@ -68,7 +73,24 @@ def read_shop(connection: Connection, settings: Settings, business_date: date) -
     target = target_of(activity["event_type"].cat.categories.tolist(), settings.recommender.target_event)
     items = read_items(connection, activity["item_id"].cat.categories.tolist())
     customers = reading.sorted_ids(activity["customer_id"])
-    return Shop(customers, items, target, history_of(activity, customers, items, target, settings, business_date))
+    of_customers = read_segments(connection, settings)
+    segments = sorted(set(of_customers.values()))
+    segment = segment_numbers(of_customers, customers, segments)
+    history = history_of(activity, customers, items, target, settings, business_date)
+    return Shop(customers, segments, items, target, replace(history, segment=segment))
+
+
+def read_segments(connection: Connection, settings: Settings) -> dict[str, str]:
+    """By customer: what the customers' column of ``recommender.segment_by`` says, where it says anything."""
+    column = customers_table.c[settings.recommender.segment_by]
+    query = select(customers_table.c.customer_id, column).where(column.is_not(None), column != "")
+    return dict(connection.execute(query).tuples().all())
+
+
+def segment_numbers(of_customers: Mapping[str, str], customers: pd.Index, segments: Sequence[str]) -> Numbers:
+    """(customers,): the place of each one's segment in ``segments``, UNKNOWN where it is not among them."""
+    place = {name: number for number, name in enumerate(segments)}
+    return np.array([place.get(of_customers.get(customer, ""), UNKNOWN) for customer in customers], np.int64)
 
 
 def read_histories(
@@ -78,13 +100,15 @@ def read_histories(
     customers: pd.Index,
     items: Items,
     target: str,
+    segments: Sequence[str],
 ) -> History:
     """Of the customers in the temporary table shard_customers, numbered as ``customers`` are.
 
     What they did with an item that ``items`` does not have is left out.
     """
     activity = reading.read(connection, "select_shard_activity", _bounds(settings, business_date))
-    return history_of(activity, customers, items, target, settings, business_date)
+    history = history_of(activity, customers, items, target, settings, business_date)
+    return replace(history, segment=segment_numbers(read_segments(connection, settings), customers, segments))
 
 
 def read_items(connection: Connection, others: Sequence[str] = ()) -> Items:

@@ -134,6 +134,9 @@ def train_recommender(engine: Engine, settings: Settings, *, business_date: date
             entries.append(_fit(night, decided, decided.serves, configured, settings.artifacts))
     with engine.begin() as connection:
         registry.register(connection, business_date, entries, proposal)
+        too_old = registry.artifacts_beyond(connection, recommender.kept_models)
+    for uri in too_old:
+        artifact.forget(uri)
     for entry in entries:
         logger.info("%s is %s. %s", entry.model_id, "champion" if entry.promoted else "rejected", entry.reason)
     return _summary(business_date, entries[-1], shards)
@@ -326,6 +329,7 @@ def _fit(night: _Night, decided: _Decision, serves: _Judged, configured: Recipe,
         model_id=f"{name}-{night.business_date}-{_digest(parameters, night.shop)}",
         target=night.shop.target,
         learned_on=serves.learned_on,
+        segments=night.shop.segments,
         items=items.ids,
         catalogue=items.catalogue,
         fitted=fitted,

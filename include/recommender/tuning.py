@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class Tuned:
 
 def tune(
     recipe: Recipe,
-    split: Split,
+    splits: Sequence[Split],
     *,
     seconds: float,
     storage: BaseStorage,
@@ -116,17 +116,17 @@ def tune(
 ) -> Tuned:
     """Search each part of SPACES for its share of ``seconds``, or until ``trials`` are done.
 
-    study: names the search in ``storage``; of the same name it goes on. customers: so many of the split are judged.
+    study: names the search in ``storage``; of the same name it goes on. customers: so many of each split are judged.
     """
-    numbers = learning.drawn(learning.known_buyers(split), customers, seed)
+    drawn = [learning.drawn(learning.known_buyers(split), customers, seed) for split in splits]
     chosen = [name for name in recipe.parts if name in SPACES]
     parts, changed = dict(recipe.parts), {}
     deadline = time.monotonic() + seconds
     for place, name in enumerate(chosen):
         # What one part leaves over of its time, the others have.
         share = (deadline - time.monotonic()) / (len(chosen) - place)
-        purpose = SPACES[name][0] if _has_enough(split, numbers, SPACES[name][0]) else NEXT_PURCHASE
-        objective = _Objective(split, numbers, purpose, threads)
+        purpose = SPACES[name][0] if _has_enough(splits[0], drawn[0], SPACES[name][0]) else NEXT_PURCHASE
+        objective = _Objective([*zip(splits, drawn, strict=True)], purpose, threads)
         of_part = f"{study}-{name}"
         parts[name], found = _search(name, parts[name], objective, share, storage, of_part, trials, seed)
         changed[name] = found
@@ -138,20 +138,21 @@ def tune(
 
 @dataclass(frozen=True)
 class _Objective:
-    """nDCG@10 of what a model lists alone, among customers who bought anything relevant."""
+    """nDCG@10 of what a model lists alone, among customers who bought anything relevant; the mean of the splits'."""
 
-    split: Split
-    numbers: Numbers
+    judged: list[tuple[Split, Numbers]]
     purpose: str
     threads: int
 
     def of(self, parameters: Any) -> float:
-        past = self.split.past
-        model = model_of(parameters).fit(past, parameters, threads=self.threads)
-        history = past.of_customers(self.numbers)
+        return float(np.mean([self._on(split, numbers, parameters) for split, numbers in self.judged]))
+
+    def _on(self, split: Split, numbers: Numbers, parameters: Any) -> float:
+        model = model_of(parameters).fit(split.past, parameters, threads=self.threads)
+        history = split.past.of_customers(numbers)
         refused = not_to_list(history, self.purpose)
         listed, _ = best(model.scores(history, threads=self.threads), CUTOFF, excluded=refused)
-        relevance = _relevance(self.split, self.numbers, self.purpose)
+        relevance = _relevance(split, numbers, self.purpose)
         some = relevance.counts > 0
         return float(metrics.ndcg(metrics.hits(listed, relevance), relevance.counts)[some].mean())
 

@@ -27,6 +27,7 @@ EASE = "ease"
 ITEM_NEIGHBOURS = "item_neighbours"
 USER_NEIGHBOURS = "user_neighbours"
 TRENDING = "trending"
+LOCAL_POPULARITY = "local_popularity"
 POPULARITY = "popularity"
 
 NO_MODEL = "none"

@@ -33,6 +33,7 @@ STRATEGY_LABELS: Mapping[str, str] = {
     "user_neighbours": "people like them buy it",
     "category_favourites": "a favourite of their categories",
     "trending": "more and more people buy it",
+    "local_popularity": "popular where they are",
     "popularity": "popular with everyone",
 }
 

@@ -160,7 +160,7 @@ def test_cold_customers_fall_back_and_each_row_says_to_what(shop: Engine, settin
             where occurred_at < '2017-12-01T05:00:00Z'
         ) as days
         group by item_id
-        order by sum(power(2.0, (day - date '2017-11-30') / 30.0)) desc limit 10
+        order by sum(power(2.0, (day - date '2017-11-30') / 14.0)) desc limit 10
         """,
     )
     cold = lists[lists["customer_id"] == "cold"]
@@ -169,6 +169,28 @@ def test_cold_customers_fall_back_and_each_row_says_to_what(shop: Engine, settin
     keen = lists[(lists["customer_id"] == "keen") & (lists["purpose"] == "discovery")]
     assert set(keen["strategy"]) == {"category_favourites"}
     assert set(keen["item_id"].str[1]) == {"1"}
+
+
+def test_a_newcomer_gets_what_is_popular_in_the_own_country(shop: Engine, settings: Settings) -> None:
+    """Customers of the first shelf live in Peru: who joins there is offered that shelf, others what most buy."""
+    world.execute(
+        shop,
+        "update marketing.customers set country = case when mod(cast(substr(customer_id, 2) as int), 3) = 0 then 'PE' "
+        "else 'IS' end",
+    )
+    for name, country in (("lima", "PE"), ("nowhere", None)):
+        world.execute(
+            shop,
+            "insert into marketing.customers (customer_id, country, file_id, row_number) values (:id, :country, 1, 1)",
+            id=name,
+            country=country,
+        )
+    world.night(shop, settings)
+    lists = world.rows(shop, LISTS).set_index("customer_id")
+    assert set(lists.loc["lima"]["strategy"]) == {"local_popularity"}
+    assert set(lists.loc["lima"]["item_id"].str[1]) == {"0"}
+    assert set(lists.loc["nowhere"]["strategy"]) == {"popularity"}
+    assert len(set(lists.loc["nowhere"]["item_id"].str[1])) > 1
 
 
 def test_favourites_are_known_by_what_counts_of_a_long_category(shop: Engine, settings: Settings) -> None:

@@ -196,6 +196,16 @@ def test_the_order_is_kept_between_weekly_learnings_and_als_starts_warm(
     assert learned == ["2017-11-30", "2017-11-30", "2017-12-02", "2017-12-02"]
 
 
+def test_artifacts_of_old_models_are_deleted_and_of_others_kept(
+    shop: Engine, settings_with: Callable[..., Settings]
+) -> None:
+    settings = settings_with(kept_models=2)
+    for day in range(4):
+        train(shop, settings, D + timedelta(days=day))
+    uris = world.rows(shop, "select artifact_uri from marketing.models order by business_date")["artifact_uri"]
+    assert [Path(uri).exists() for uri in uris] == [False, False, True, True]
+
+
 def test_a_proposal_is_judged_by_the_next_night_and_by_no_other(
     shop: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

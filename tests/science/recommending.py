@@ -104,10 +104,10 @@ def tuned(past: History) -> Recipe:
     """As the weekly search would find it, on a split of what is known."""
     from optuna.storages import InMemoryStorage
 
-    splits = learning.splits(past, days=learning.horizon(past, SETTINGS.evaluation_days), count=2, seed=SETTINGS.seed)
+    splits = learning.splits(past, days=learning.horizon(past, SETTINGS.evaluation_days), count=3, seed=SETTINGS.seed)
     found = tuning.tune(
         Recipe(),
-        splits[-1],
+        splits[1:] or splits,
         seconds=TUNING_SECONDS,
         storage=InMemoryStorage(),
         study="science",

@@ -25,6 +25,7 @@ def model() -> RecommenderModel:
         "two_stage-2017-11-30-00000000",
         "purchase",
         date(2017, 11, 30),
+        ["IS", "PE"],
         names,
         shop.HISTORY.catalogue,
         fitted,
@@ -40,6 +41,7 @@ def test_round_trip_over_any_file_system(kind: str, tmp_path: Path, model: Recom
     loaded = artifact.load(uri, sha256)
     assert (loaded.model_id, loaded.target, loaded.learned_on) == (model.model_id, "purchase", date(2017, 11, 30))
     assert loaded.items.equals(model.items)
+    assert loaded.segments == ["IS", "PE"]
     assert loaded.fitted.recipe == model.fitted.recipe
     assert list(loaded.fitted.recipe.parts) == list(model.fitted.recipe.parts)
     assert loaded.judges == model.judges

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from include.recommender.history import Catalogue, History
+from include.recommender.history import UNKNOWN, Catalogue, History
 from include.recommender.models import (
     CANDIDATE_MODELS,
     Attributes,
@@ -220,3 +220,22 @@ def test_a_customer_is_no_neighbour_of_their_own() -> None:
     """Two customers who share nothing have nobody to learn from."""
     history = History.of(2, Catalogue.bare(4), TODAY, np.arange(4) // 2, np.arange(4), np.full(4, TODAY))
     assert UserNeighbours.fit(history, UserNeighboursParameters()).scores(history).nnz == 0
+
+
+def test_what_is_popular_in_a_segment_is_shrunk_towards_everyones() -> None:
+    """Two segments with a taste of their own; a third of one customer, who can hardly change what everyone wants."""
+    customer = np.arange(101)
+    segment = np.where(customer == 100, 2, customer % 2)
+    item = np.where(customer == 100, 3, segment)
+    day = np.full(101, TODAY)
+    history = History.of(101, Catalogue.bare(4), TODAY, customer, item, day, segment=segment)
+    model = Popularity.fit(history, PopularityParameters(segment_strength=10.0))
+    everyone = np.array([50, 50, 0, 1])
+    scores = model.scores(history).toarray()
+    np.testing.assert_allclose(scores[0], (everyone * 10 + np.array([50, 0, 0, 0]) * 101) / 60, rtol=1e-5)
+    np.testing.assert_allclose(scores[1], (everyone * 10 + np.array([0, 50, 0, 0]) * 101) / 60, rtol=1e-5)
+    assert scores[100].argmax() in (0, 1)
+    nobody = np.zeros(0, np.int64)
+    newcomers = History.of(3, Catalogue.bare(4), TODAY, nobody, nobody, nobody, segment=np.array([1, UNKNOWN, 7]))
+    np.testing.assert_array_equal(model.scores(newcomers).toarray()[0], scores[1])
+    np.testing.assert_array_equal(model.scores(newcomers).toarray()[1:], np.tile(everyone, (2, 1)))

@@ -29,7 +29,7 @@ def tune(
 ) -> tuning.Tuned:
     return tuning.tune(
         recipe,
-        SPLIT,
+        [SPLIT],
         seconds=seconds,
         storage=storage or InMemoryStorage(),
         study="test",
@@ -82,7 +82,7 @@ def test_where_nobody_takes_up_anything_new_repeat_purchases_decide() -> None:
     again = Split(past, SPLIT.customer[known], SPLIT.item[known], in_time=True)
     found = tuning.tune(
         replace(POOR, parts={"als": POOR.parts["als"]}),
-        again,
+        [again],
         seconds=60,
         storage=InMemoryStorage(),
         study="test",
