@@ -54,9 +54,9 @@ test: $(INSTALLED)
 	@$(MAKE) --no-print-directory lint
 	$(VENV)/bin/python -m pytest --durations=15 --basetemp=$(STATE)/test
 
-## science            forecasts of customers beside naive ones, on a year of real purchases
+## science            forecasts and recommendations beside simpler ones, on days not yet seen; ROOM=recommending for one
 science: $(INSTALLED)
-	@$(RUN) tests.science.held_out
+	@$(RUN) tests.science $(ROOM)
 
 ## bench              the benchmarks, each as a ratio to a yardstick of the same run; ROOM=landing for one room
 bench: $(INSTALLED)

