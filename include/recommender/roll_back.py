@@ -1,4 +1,4 @@
-"""An earlier model and its lists in force again, by hand and in seconds: nothing is trained or generated."""
+"""An earlier model and its lists in force again, by hand: nothing is trained or generated."""
 
 from __future__ import annotations
 

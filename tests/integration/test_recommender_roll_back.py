@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import recommender_world as world
-from pydantic import SecretStr
 from recommender_world import D
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -58,12 +57,13 @@ def three_nights(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Th
     made = ThreeNights("three_nights", str(tmp_path_factory.mktemp("artifacts")))
     _copy_database(postgres, "template", made.database)
     url = server.ensure_database(postgres, made.database)
-    settings = Settings(
-        database_url=SecretStr(url),
-        artifacts=made.artifacts,
-        business_time_zone="America/New_York",
-        recommender=world.RECOMMENDER,
-    )
+    fields: dict[str, Any] = {
+        "database_url": url,
+        "artifacts": made.artifacts,
+        "business_time_zone": "America/New_York",
+        "recommender": world.RECOMMENDER,
+    }
+    settings = Settings(**fields)
     engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
     world.open_shop(engine)
     world.land(engine, world.purchases())
