@@ -12,7 +12,7 @@ model is `champion`, every model promoted after it is `rejected`, its reason say
 the latest published date has the model's own lists as they were. Who came after these lists were made has none until
 the next ones are generated. With the id of the champion nothing changes. A refused run failed without changing
 anything, and the log's last line says why: an unknown or rejected id, no earlier model, no lists of it, an artifact
-that is missing or broken.
+that is missing or broken. Artifacts are kept of the newest `recommender.kept_models` promoted models.
 
 **What to do next**: lists put back know nothing of stock and purchases since, and messages already planned keep the
 items they had. For fresh lists of the model for everybody, and messages planned with them, clear last night's run of
