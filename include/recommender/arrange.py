@@ -132,10 +132,12 @@ class RankedCandidates:
         kept = self.ranks < count
         return RankedCandidates(self.customers, self.customer[kept], self.item[kept], self.score[kept])
 
-    def of_customers(self, some: Mask) -> RankedCandidates:
-        """The candidates of these (customers,), under the same numbers; the others keep none."""
-        kept = some[self.customer]
-        return RankedCandidates(self.customers, self.customer[kept], self.item[kept], self.score[kept])
+    def of_customers(self, numbers: Numbers) -> RankedCandidates:
+        """These customers alone, ascending and numbered anew in this order."""
+        place = np.full(self.customers, NOTHING, np.int64)
+        place[numbers] = np.arange(len(numbers))
+        kept = place[self.customer] != NOTHING
+        return RankedCandidates(len(numbers), place[self.customer[kept]], self.item[kept], self.score[kept])
 
 
 def stacked(parts: Sequence[RankedCandidates]) -> RankedCandidates:

@@ -31,6 +31,8 @@ FUSED = "fused"
 NEW_DAYS = 28
 NEW, LIGHT, HEAVY = "new", "light", "heavy"
 HEAD, MIDDLE, TAIL, FRESH, UNMET = "head", "middle", "tail", "new", "never_bought"
+FRONTIER_CUSTOMERS = 5000
+"""Of more judged customers so many are drawn for the frontier, for which every list is made anew at every point."""
 HEAD_SHARE, MIDDLE_SHARE = 0.5, 0.8
 """The most popular items that make half of all purchases are the head, the next up to 80% the middle."""
 
@@ -134,16 +136,16 @@ def evaluate(
         if not judge.some.any():
             continue
         of_purpose = listed.lists[purpose]
-        of_customers[purpose] = {name: judge.ndcg(found) for name, found in of_purpose.items()}
-        figures[purpose] = {name: judge.figures(found) for name, found in of_purpose.items()}
+        figures[purpose], of_customers[purpose] = judge.figures(of_purpose)
         figures[purpose]["groups"] = _of_groups(
             of_customers[purpose], customer_groups(split.past, listed.numbers)[judge.some]
         )
         if segments is not None:
             figures[purpose]["segments"] = _of_groups(of_customers[purpose], segments[listed.numbers][judge.some])
+        drawn = learning.drawn(np.flatnonzero(judge.some), FRONTIER_CUSTOMERS, seed)
         points = frontier(
-            listed.ranked[purpose],
-            judge.relevance,
+            listed.ranked[purpose].of_customers(drawn),
+            judge.relevance.of_customers(drawn),
             traits,
             catalogue=judge.catalogue,
             rules=making.rules[purpose],
@@ -173,23 +175,35 @@ class _Judge:
     def some(self) -> NDArray[np.bool_]:
         return np.asarray(self.relevance.counts > 0)
 
-    def ndcg(self, found: IntArray) -> FloatArray:
-        return metrics.ndcg(metrics.hits(found, self.relevance), self.relevance.counts)[self.some]
+    def hits(self, found: IntArray) -> NDArray[np.bool_]:
+        """Of the customers who have anything relevant."""
+        return metrics.hits(found, self.relevance)[self.some]
 
-    def figures(self, found: IntArray) -> dict[str, float]:
-        """Customers without any relevant item are left out; coverage counts the lists of those who remain."""
-        hit, counts = metrics.hits(found, self.relevance)[self.some], self.relevance.counts[self.some]
-        interval = metrics.bootstrap_interval(metrics.ndcg(hit, counts), self.draws, self.seed)
-        return {
-            "ndcg@10": round(interval.mean, 6),
-            "low": round(interval.low, 6),
-            "high": round(interval.high, 6),
-            "recall@10": round(float(metrics.recall(hit, counts).mean()), 6),
-            "map@10": round(float(metrics.average_precision(hit, counts).mean()), 6),
-            "coverage": round(metrics.coverage(found[self.some], self.catalogue), 6),
-            "customers": int(self.some.sum()),
-            "with_list": round(float((found[self.some, 0] != NOTHING).mean()), 6),
+    def ndcg(self, found: IntArray) -> FloatArray:
+        return metrics.ndcg(self.hits(found), self.relevance.counts[self.some])
+
+    def figures(self, lists: Mapping[str, IntArray]) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Of each list, and its nDCG@10 of each customer.
+
+        Customers without any relevant item are left out; coverage counts the lists of those who remain.
+        """
+        counts, hits = self.relevance.counts[self.some], {name: self.hits(found) for name, found in lists.items()}
+        ndcg = {name: metrics.ndcg(hit, counts) for name, hit in hits.items()}
+        intervals = metrics.bootstrap_intervals(np.column_stack(list(ndcg.values())), self.draws, self.seed)
+        figures = {
+            name: {
+                "ndcg@10": round(interval.mean, 6),
+                "low": round(interval.low, 6),
+                "high": round(interval.high, 6),
+                "recall@10": round(float(metrics.recall(hits[name], counts).mean()), 6),
+                "map@10": round(float(metrics.average_precision(hits[name], counts).mean()), 6),
+                "coverage": round(metrics.coverage(found[self.some], self.catalogue), 6),
+                "customers": int(self.some.sum()),
+                "with_list": round(float((found[self.some, 0] != NOTHING).mean()), 6),
+            }
+            for (name, found), interval in zip(lists.items(), intervals, strict=True)
         }
+        return figures, ndcg
 
 
 def _judge(listed: Listed, split: Split, purpose: str, draws: int, seed: list[int]) -> _Judge:

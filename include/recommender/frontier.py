@@ -69,14 +69,14 @@ def frontier(
     """
     if length < CUTOFF:
         raise ValueError(f"lists of {length} cannot be judged by their first {CUTOFF}")
-    judged = relevance.counts > 0
-    if not judged.any():
+    judged = np.flatnonzero(relevance.counts > 0)
+    if not len(judged):
         return []
-    of_judged = ranked.of_customers(judged)
+    of_judged, bought = ranked.of_customers(judged), relevance.of_customers(judged)
     points = []
     for each in _grid(rules or Arrangement(), diversities, margin_weights):
         items = arrange(of_judged, traits, each, length)[0][:, :CUTOFF]
-        accuracy = metrics.ndcg(metrics.hits(items, relevance), relevance.counts)[judged]
+        accuracy = metrics.ndcg(metrics.hits(items, bought), bought.counts)
         points.append(
             Point(
                 each.diversity,

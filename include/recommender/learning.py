@@ -106,7 +106,7 @@ def known_buyers(split: Split) -> Numbers:
     return np.intersect1d(split.buyers, np.unique(split.past.customer), assume_unique=True)
 
 
-def drawn(numbers: Numbers, count: int, seed: int) -> Numbers:
+def drawn(numbers: Numbers, count: int, seed: int | list[int]) -> Numbers:
     """``count`` of ``numbers``, ascending; all where there are no more."""
     if len(numbers) <= count:
         return numbers

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from include.recommender.candidates import find
+
 IntArray = NDArray[np.integer]
 FloatArray = NDArray[np.float64]
 
 CUTOFF = 10
 CONFIDENCE = 0.95
+COUNTS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,12 @@ class Relevance:
     @classmethod
     def of(cls, rows: IntArray, items: IntArray, customers: int) -> Relevance:
         return cls(rows, items, np.bincount(rows, minlength=customers))
+
+    def of_customers(self, numbers: IntArray) -> Relevance:
+        """These customers alone, ascending and numbered anew in this order."""
+        place = np.searchsorted(numbers, self.rows)
+        kept = np.append(numbers, -1)[place] == self.rows
+        return Relevance(place[kept], self.items[kept], self.counts[numbers])
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,8 @@ def hits(ranked: IntArray, relevance: Relevance) -> NDArray[np.bool_]:
     """
     width = 1 + max(ranked.max(initial=0), relevance.items.max(initial=0))
     listed = np.arange(len(ranked))[:, None] * width + ranked
-    return np.isin(listed, relevance.rows * width + relevance.items) & (ranked >= 0)
+    relevant = np.sort(relevance.rows * width + relevance.items)
+    return find(relevant, listed.ravel())[1].reshape(listed.shape) & (ranked >= 0)
 
 
 def ndcg(hit: NDArray[np.bool_], counts: IntArray) -> FloatArray:
@@ -99,24 +109,33 @@ def coverage(ranked: IntArray, catalogue: int) -> float:
 
 
 def bootstrap_interval(values: FloatArray, draws: int, seed: list[int]) -> Interval:
-    """Percentile interval of the mean of per-customer ``values``: customers are drawn with replacement.
+    """Percentile interval of the mean of per-customer ``values``: customers are drawn with replacement (Efron 1979).
 
-    Give differences of two models over the same customers, and the interval is the paired one. Efron 1979; the draws
-    are multinomial counts, made in blocks so that memory stays small.
+    Give differences of two models over the same customers, and the interval is the paired one.
+    """
+    return bootstrap_intervals(values[:, None], draws, seed)[0]
+
+
+def bootstrap_intervals(values: FloatArray, draws: int, seed: list[int]) -> list[Interval]:
+    """The same of each column of ``values`` (customers, lists); every column is judged by the same draws.
+
+    How often each customer is drawn is counted in blocks of draws, so that memory stays small, and the means of all
+    lists are one matrix product of these counts.
     """
     generator = np.random.default_rng(seed)
     customers = len(values)
     if not customers:
         raise ValueError("no customers to draw from: a mean of nothing has no interval")
-    block = max(1, 2_000_000 // customers)
-    means = np.concatenate(
-        [
-            generator.multinomial(customers, np.full(customers, 1 / customers), size=min(block, draws - start)) @ values
-            for start in range(0, draws, block)
-        ]
-    )
-    low, high = np.quantile(means / customers, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(values.mean()), float(low), float(high))
+    block = max(1, COUNTS_AT_ONCE // customers)
+    means = np.empty((draws, values.shape[1]))
+    counts = np.empty((min(block, draws), customers))
+    for start in range(0, draws, block):
+        some = counts[: min(block, draws - start)]
+        for of_draw in some:
+            of_draw[:] = np.bincount(generator.integers(customers, size=customers), minlength=customers)
+        means[start : start + len(some)] = some @ values / customers
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return [Interval(*map(float, bounds)) for bounds in zip(values.mean(axis=0), low, high, strict=True)]
 
 
 def _share(part: NDArray[np.generic], whole: NDArray[np.generic]) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,52 @@ def test_batch_equals_one_by_one(model: ImplicitAls, customers: Factors) -> None
     for number in range(SIZE):
         alone, _ = best_items(model.item_factors, customers[number : number + 1], 7, excluded=BOARD[number])
         np.testing.assert_array_equal(alone[0], together[number])
+
+
+def by_hand(items: Factors, customer: Factors, length: int, left_out: Container[int]) -> tuple[list[int], list[float]]:
+    """The best of all items, one after the other."""
+    scores = np.einsum("cf,cnf->cn", customer[None], items[None])[0].tolist()
+    wanted = [number for number, score in enumerate(scores) if score > 0 and number not in left_out]
+    wanted = sorted(wanted, key=lambda number: (-scores[number], number))[:length]
+    return wanted, [scores[number] for number in wanted]
+
+
+@pytest.mark.parametrize("items", [1, 7, 28, 29, 200, 3001])
+@pytest.mark.parametrize("length", [1, 20, 300])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_best_items_are_those_found_by_hand(items: int, length: int, threads: int) -> None:
+    generator = np.random.default_rng([items, length])
+    # Whole numbers have equal scores by the dozen, which must come by item number.
+    of_items = generator.integers(-2, 3, (items, 5)).astype(np.float32)
+    customers = generator.integers(-2, 3, (40, 5)).astype(np.float32)
+    customers[3] = 0
+    excluded = csr_matrix((generator.random((40, items)) < 0.1).astype(np.float32))
+    refused = np.unique(generator.integers(0, items, items // 10))
+    found, scores = best_items(of_items, customers, length, excluded=excluded, refused_items=refused, threads=threads)
+    for number, (of_customer, values) in enumerate(zip(found, scores, strict=True)):
+        left_out = {*excluded[number].indices.tolist(), *refused.tolist()}
+        wanted, of_wanted = by_hand(of_items, customers[number], length, left_out)
+        assert of_customer.tolist() == wanted + [NOTHING] * (length - len(wanted))
+        assert values.tolist() == pytest.approx(of_wanted + [0] * (length - len(wanted)))
+
+
+def test_equal_items_beyond_the_spare_ones_come_by_number() -> None:
+    """A thousand items of one score: whichever a search meets first, the lowest numbers are listed."""
+    of_items = np.ones((1000, 4), np.float32)
+    found, _ = best_items(of_items, np.ones((2, 4), np.float32), 10, refused_items=np.array([0, 2]))
+    assert found.tolist() == [[1, *range(3, 12)]] * 2
+
+
+def test_lists_are_the_same_among_any_other_customers() -> None:
+    """Across the seams of blocks, whatever BLAS makes of the last bits."""
+    generator = np.random.default_rng(4)
+    of_items = generator.standard_normal((5000, 64), np.float32)
+    customers = generator.standard_normal((2000, 64), np.float32)
+    found, scores = best_items(of_items, customers, 20, threads=2)
+    for some in (np.array([0]), np.array([799, 800, 801]), np.arange(0, 2000, 7)):
+        again, values = best_items(of_items, customers[some], 20)
+        np.testing.assert_array_equal(again, found[some])
+        np.testing.assert_array_equal(values, scores[some])
 
 
 @pytest.mark.parametrize("scaling", [0.0, 1.0])

@@ -349,11 +349,9 @@ def test_a_list_is_the_same_alone_as_in_a_crowd() -> None:
     rules = Arrangement(per_category=3, per_brand=2, diversity=0.4, margin_weight=0.7)
     items, scores = arrange(ranked, traits, rules, 10)
     for number in (0, 1, arranging.CUSTOMERS_AT_ONCE - 1, arranging.CUSTOMERS_AT_ONCE, 777, customers - 1):
-        alone = ranked.of_customers(np.arange(customers) == number)
-        of_alone, of_scores = arrange(alone, traits, rules, 10)
-        assert of_alone[number].tolist() == items[number].tolist()
-        assert of_scores[number].tolist() == scores[number].tolist()
-        assert (np.delete(of_alone, number, axis=0) == NOTHING).all()
+        of_alone, of_scores = arrange(ranked.of_customers(np.array([number])), traits, rules, 10)
+        assert of_alone.tolist() == items[[number]].tolist()
+        assert of_scores.tolist() == scores[[number]].tolist()
 
 
 def planted() -> tuple[RankedCandidates, Relevance, ItemTraits]:

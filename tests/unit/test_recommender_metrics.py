@@ -73,6 +73,36 @@ def test_paired_interval_is_narrower_than_the_difference_of_two() -> None:
     assert found.high == pytest.approx(0.02)
 
 
+def test_intervals_of_several_lists_are_those_of_each_alone() -> None:
+    """The same customers are drawn for every list, across blocks of draws too."""
+    values = np.random.default_rng(8).random((700, 3))
+    together = metrics.bootstrap_intervals(values, 400, [2])
+    for found, column in zip(together, values.T, strict=True):
+        alone = metrics.bootstrap_interval(column, 400, [2])
+        assert (found.mean, found.low, found.high) == pytest.approx((alone.mean, alone.low, alone.high))
+
+
+def test_draws_are_counted_the_same_in_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(9).random(50)
+    at_once = metrics.bootstrap_interval(values, 30, [3])
+    monkeypatch.setattr(metrics, "COUNTS_AT_ONCE", 7 * len(values))
+    in_blocks = metrics.bootstrap_interval(values, 30, [3])
+    assert (in_blocks.low, in_blocks.high) == pytest.approx((at_once.low, at_once.high))
+
+
+def test_interval_is_as_wide_as_the_central_limit_theorem_says() -> None:
+    values = np.random.default_rng(10).random(4000)
+    found = metrics.bootstrap_interval(values, 2000, [4])
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(len(values)), rel=0.08)
+
+
+def test_relevance_of_some_customers_is_numbered_anew() -> None:
+    relevance = Relevance.of(np.array([3, 0, 1, 3]), np.array([7, 8, 9, 6]), 5)
+    some = relevance.of_customers(np.array([1, 3, 4]))
+    assert sorted(zip(some.rows.tolist(), some.items.tolist(), strict=True)) == [(0, 9), (1, 6), (1, 7)]
+    assert some.counts.tolist() == [1, 2, 0]
+
+
 def test_no_customers_have_no_interval() -> None:
     with pytest.raises(ValueError, match="no customers"):
         metrics.bootstrap_interval(np.zeros(0), 100, [1])

@@ -105,10 +105,12 @@ class _Search:
     def best(self, customers: Factors, excluded: csr_matrix | None, scores: Factors) -> Listed:
         """customers: (rows, factors), excluded: (rows, items). scores: (rows, width), to be written over."""
         self._score(customers, excluded, scores)
-        found = self._largest(scores)
+        found = np.sort(self._largest(scores), axis=1)
         of_found = np.take_along_axis(scores, found, axis=1)
-        exact = np.where(of_found > LEFT_OUT, _scores_of(self.item_factors, customers, found), 0)
-        order = np.lexsort((found, -exact))[:, : self.length]
+        # Where candidates run out, what is left out is found, and with it what only fills up the last of each group.
+        left = of_found > LEFT_OUT
+        exact = np.where(left, _scores_of(self.item_factors, customers, np.where(left, found, 0)), 0)
+        order = np.argsort(-exact, axis=1, kind="stable")[:, : self.length]
         listed, values = np.take_along_axis(found, order, axis=1), np.take_along_axis(exact, order, axis=1)
         if self.reach < len(self.item_factors):
             for row in self._doubtful(customers, of_found.min(axis=1), values[:, -1]):
@@ -130,7 +132,7 @@ class _Search:
             scores.ravel()[np.repeat(starts, np.diff(excluded.indptr)) + excluded.indices] = LEFT_OUT
 
     def _largest(self, scores: Factors) -> NDArray[np.int64]:
-        """(rows, reach): items of the largest ``scores``, in no order."""
+        """(rows, reach): items of the largest ``scores`` of each row, in no order."""
         rows, depth = len(scores), self.width // self.groups
         grouped = scores.reshape(rows, depth, self.groups)
         groups = np.argpartition(grouped.max(axis=1), -self.reach, axis=1)[:, -self.reach :]
@@ -151,10 +153,10 @@ class _Search:
 
     def _one_by_one(self, customer: Factors, scores: Factors) -> Listed:
         """A row (1, factors) by the exact scores of all items."""
-        items = np.flatnonzero(scores[: len(self.item_factors)] > LEFT_OUT)[None]
-        exact = _scores_of(self.item_factors, customer, items)[0]
-        order = np.lexsort((items[0], -exact))[: self.length]
-        return items[0, order], exact[order]
+        items = np.flatnonzero(scores[: len(self.item_factors)] > LEFT_OUT)
+        exact = _scores_of(self.item_factors, customer, items[None])[0]
+        order = np.argsort(-exact, kind="stable")[: self.length]
+        return items[order].astype(np.int32), exact[order]
 
 
 def _scores_of(item_factors: Factors, customer_factors: Factors, listed: NDArray[np.integer]) -> Factors:
