@@ -24,6 +24,7 @@ LEFT_OUT = np.float32(-np.inf)
 SCORES_AT_ONCE = 4_000_000
 """Of one thread: enough for BLAS to be fast, few enough to be looked through before they leave the cache."""
 FEWEST_ROWS = 16
+"""Of a block, and of those whose items' factors are gathered at once, so that these stay in the cache."""
 ROUNDING = float(np.finfo(np.float32).eps)
 
 
@@ -161,4 +162,8 @@ class _Search:
 
 def _scores_of(item_factors: Factors, customer_factors: Factors, listed: NDArray[np.integer]) -> Factors:
     """(customers, n): the score of each listed item, the same bits whatever other rows there are."""
-    return np.einsum("cf,cnf->cn", customer_factors, item_factors[listed])
+    scores = np.empty(listed.shape, np.float32)
+    for start in range(0, len(listed), FEWEST_ROWS):
+        rows = slice(start, start + FEWEST_ROWS)
+        scores[rows] = np.einsum("cf,cnf->cn", customer_factors[rows], item_factors[listed[rows]])
+    return scores
