@@ -15,6 +15,8 @@ import plotly.graph_objects as go
 
 from include.reporting.formats import decision_label
 from include.reporting.page_data import Campaign, Estimate, HourRate
+from include.reporting.recommender_data import SERVED, ListFigures
+from include.reporting.recommender_words import list_label
 from include.reporting.verdicts import GAIN, LOSS
 
 CAMPAIGNS_SHOWN = 10
@@ -107,6 +109,16 @@ def decisions_of_the_night(decisions: Mapping[str, int]) -> Figure | None:
     figure.update_layout(bargap=0.35, margin={"r": 60})
     figure.update_xaxes(visible=False)
     _name_rows(figure, rows, [decision_label(decision) for decision, _ in ordered])
+    return _as_json(figure)
+
+
+def accuracy_by_list(lists: Sequence[ListFigures]) -> Figure | None:
+    """nDCG@10 of each list with its interval, the served one in colour; None without any list."""
+    if not lists:
+        return None
+    colours = ["var(--accent)" if found.name == SERVED else "var(--undecided)" for found in lists]
+    figure = _intervals([list_label(found.name) for found in lists], [found.ndcg for found in lists], colours, ".4f")
+    figure.update_xaxes(tickformat=".2~f", rangemode="tozero")
     return _as_json(figure)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, bindparam, exists, literal_column, select, text
 
 from include.db.sql import statement
-from include.db.tables import IS_GENERATED, events
+from include.db.tables import IS_GENERATED, PURPOSES, events
 from include.reporting.page_data import CAMPAIGN_ROI, snapshot
 from include.settings import Settings
 
@@ -54,7 +54,8 @@ class CustomerDetail:
     known: bool
     profile: Row[Any] | None
     decisions: Sequence[Row[Any]]
-    recommendations: Sequence[Row[Any]]
+    recommendations: Mapping[str, Sequence[Row[Any]]]
+    """The first of each list that has any, by purpose."""
     includes_generated: bool
     """Some of the events behind the profile are made by the generator."""
 
@@ -99,6 +100,10 @@ def customer_detail(engine: Engine, settings: Settings, customer_id: str) -> Cus
         known=known or bool(decisions),
         profile=profile,
         decisions=decisions,
-        recommendations=recommendations,
+        recommendations={
+            purpose: listed
+            for purpose in PURPOSES
+            if (listed := [row for row in recommendations if row.purpose == purpose])
+        },
         includes_generated=generated,
     )

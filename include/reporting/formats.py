@@ -25,17 +25,24 @@ DECISION_LABELS: Mapping[str, str] = {
 
 CHANNEL_LABELS: Mapping[str, str] = {"email": "Email", "app_push": "App push", "all": "All channels"}
 
-STRATEGY_LABELS: Mapping[str, str] = {
-    "own_history": "they buy it again and again",
-    "als": "goes with what they buy",
-    "ease": "goes with what they buy",
-    "item_neighbours": "often bought together",
-    "user_neighbours": "people like them buy it",
-    "category_favourites": "a favourite of their categories",
-    "trending": "more and more people buy it",
-    "local_popularity": "popular where they are",
-    "popularity": "popular with everyone",
+STRATEGY_SENTENCES: Mapping[str, str] = {
+    "own_history": "They buy it again and again.",
+    "als": "It goes with what they buy.",
+    "ease": "It goes with what they buy.",
+    "item_neighbours": "It is often bought together with what they buy.",
+    "user_neighbours": "Customers like them buy it.",
+    "category_favourites": "It is a favourite of the categories they buy.",
+    "trending": "More and more customers buy it.",
+    "local_popularity": "It is popular where they live.",
+    "popularity": "It is popular with everyone.",
 }
+BECAUSE_OF: Mapping[str, str] = {
+    "als": "It goes with {item}, which they bought.",
+    "ease": "It goes with {item}, which they bought.",
+    "item_neighbours": "It is often bought together with {item}, which they bought.",
+    "user_neighbours": "Customers like them buy it, and it goes with {item}, which they bought.",
+}
+"""Where an item of the customer's past is known to be the reason."""
 
 
 def number(value: float | Decimal | None) -> str:
@@ -61,6 +68,11 @@ def money(value: float | Decimal | None, currency: str = "", digits: int = 0) ->
 def score(value: float | None) -> str:
     """A measure such as nDCG@10."""
     return MISSING if value is None else f"{value:.4f}"
+
+
+def signed_score(value: float | None) -> str:
+    """A difference of two such measures."""
+    return MISSING if value is None else _signed(f"{value:+.4f}")
 
 
 def decimal(value: float | None) -> str:
@@ -89,8 +101,15 @@ def channel_label(channel: str | None) -> str:
     return MISSING if channel is None else CHANNEL_LABELS.get(channel, words(channel))
 
 
-def strategy_label(strategy: str) -> str:
-    return STRATEGY_LABELS.get(strategy, words(strategy))
+def offer_sentence(strategy: str, reason_item: str | None) -> str:
+    """Why an item stands in a customer's list. reason_item: the title of the item of their past that speaks for it.
+
+    >>> offer_sentence("ease", "Coffee"), offer_sentence("ease", None)
+    ('It goes with Coffee, which they bought.', 'It goes with what they buy.')
+    """
+    if reason_item and strategy in BECAUSE_OF:
+        return BECAUSE_OF[strategy].format(item=reason_item)
+    return STRATEGY_SENTENCES.get(strategy, f"Chosen by {words(strategy)}.")
 
 
 def paid_label(verdict: str | None) -> str:

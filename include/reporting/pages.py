@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from starlette.exceptions import HTTPException
 
 from include.db.engine import make_engine
-from include.reporting import charts, detail_data, formats, page_data
+from include.reporting import charts, detail_data, formats, page_data, recommender_data, recommender_words
 from include.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,25 @@ def _add_routes(app: FastAPI, database: Callable[[], tuple[Engine, Settings]]) -
         wanted = customer_id.strip()
         customer = detail_data.customer_detail(engine, settings, wanted) if wanted else None
         return _render("customer.html", page="customer", customer=customer, wanted=wanted, settings=settings)
+
+    @app.get("/recommender")
+    def recommender_page() -> HTMLResponse:
+        engine, settings = database()
+        report = recommender_data.recommender_report(engine)
+        if not report.models:
+            return _notice(
+                "No model has been trained yet",
+                "Once a night has trained one, this page shows how good its lists are and what they rest on.",
+                "Trigger the DAG nightly_marketing, or run make night DATE=2017-11-30.",
+            )
+        drawn = {
+            of_purpose.purpose: {
+                "accuracy": charts.accuracy_by_list(of_purpose.lists),
+                "frontier": charts.accuracy_against_diversity(of_purpose.frontier),
+            }
+            for of_purpose in (report.in_force.purposes if report.in_force else ())
+        }
+        return _render("recommender.html", page="recommender", report=report, drawn=drawn, settings=settings)
 
     @app.get("/data-quality")
     def data_quality_page(business_date: date) -> HTMLResponse:
@@ -262,10 +281,13 @@ def _templates() -> jinja2.Environment:
     )
     environment.globals["static_url"] = _static_url
     for name in (
-        *("number", "percent", "money", "score", "decimal", "long_date", "short_date", "words"),
-        *("decision_label", "channel_label", "strategy_label", "paid_label"),
+        *("number", "percent", "money", "score", "signed_score", "decimal", "long_date", "short_date", "words"),
+        *("decision_label", "channel_label", "offer_sentence", "paid_label"),
     ):
         environment.filters[name] = getattr(formats, name)
+    for name in ("list_label", "list_hint", "feature_label"):
+        environment.filters[name] = getattr(recommender_words, name)
+    environment.globals["recommender_words"] = recommender_words
     return environment
 
 

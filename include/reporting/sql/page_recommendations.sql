@@ -1,5 +1,6 @@
--- One row per rank of a customer's latest published list of next purchases, with titles in place of ids where known.
+-- One row per purpose and rank of a customer's latest published lists, with titles in place of ids where known.
 select
+    lists.purpose,
     lists.rank,
     lists.strategy,
     coalesce(items.title, lists.item_id) as title,
@@ -9,7 +10,6 @@ left join marketing.items using (item_id)
 left join marketing.items as reasons on reasons.item_id = lists.reason_item_id
 where
     lists.customer_id = :customer_id
-    and lists.purpose = 'next_purchase'
     and lists.rank <= :ranks
     and lists.business_date = (select max(business_date) from marketing.recommendations)
-order by lists.rank
+order by lists.purpose, lists.rank
