@@ -107,7 +107,7 @@ class ModelInForce:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model, a rejected recipe or a proposal. state: the status, or ``taken_out``, or ``proposal_`` and the status."""
+    """A model, a rejected recipe or a proposal. state: its status, ``taken_out``, or ``proposal_`` and the status."""
 
     model_id: str
     business_date: date

@@ -13,7 +13,10 @@ PURPOSE_TITLES: Mapping[str, tuple[str, str]] = {
 """Title and explanation of each kind of list."""
 
 LISTS: Mapping[str, tuple[str, str]] = {
-    "served": ("What customers get", "The lists that are made: every source's proposals, in the order that was learned"),
+    "served": (
+        "What customers get",
+        "The lists that are made: every source's proposals, in the order that was learned",
+    ),
     "fused": ("Sources, without a ranker", "All proposals put together by their ranks; no order was learned"),
     "own_frequency": ("Own favourites", "What the customer bought most often, days long ago counting less"),
     "own_lately": ("Own favourites, lately", "The same with a shorter memory"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from shop_models import FULL
 from sqlalchemy import Connection, Engine, insert
 
 from include.db import tables
@@ -21,6 +22,11 @@ CAMPAIGNS = {
     "C6": ("Summer barbecue", 9000, 90, (0.1, -0.2, 0.4), "no difference shown"),
 }
 DECISIONS = {"scheduled": 412, "held_out": 118, "control": 203, "no_consent": 377, "capped": 861, "quiet_hours": 14}
+STRATEGIES = {
+    "next_purchase": ("als", "own_history", "popularity"),
+    "discovery": ("trending", "ease", "user_neighbours"),
+}
+"""Of the recommendations of each purpose, in turn."""
 STATES = {"sent": 388, "planned": 20, "expired": 4}
 
 
@@ -110,20 +116,11 @@ def _night(connection: Connection, night: date) -> None:
         insert(tables.models),
         {
             "model_id": f"als-{night}",
-            "algorithm": "als",
+            "algorithm": "two_stage",
             "business_date": night,
             "status": "champion" if night == DATE else "retired" if promoted else "rejected",
             "parameters": {},
-            "metrics": {}
-            if number == 1
-            else {
-                "next_purchase": {
-                    "served": {"ndcg@10": 0.0812, "low": 0.0771, "high": 0.0852},
-                    "als": {"ndcg@10": 0.0797},
-                    "own_frequency": {"ndcg@10": 0.0764},
-                    "popularity": {"ndcg@10": 0.0331},
-                }
-            },
+            "metrics": {} if number == 1 else FULL,
             "artifact_uri": "file:///x",
             "artifact_sha256": "0",
             "reason": "nDCG@10 0.0812 is not below the champion's 0.0809."
@@ -137,15 +134,16 @@ def _night(connection: Connection, night: date) -> None:
             {
                 "business_date": night,
                 "customer_id": f"K{customer}",
-                "purpose": "next_purchase",
+                "purpose": purpose,
                 "rank": rank,
                 "item_id": f"I{rank}",
                 "score": 1 / rank,
-                "strategy": ("als", "own_history", "popularity")[rank % 3],
+                "strategy": strategies[rank % 3],
                 "reason_item_id": "I0" if rank == 1 else None,
                 "model_id": f"als-{night}",
             }
             for customer in range(20)
+            for purpose, strategies in STRATEGIES.items()
             for rank in range(1, 6)
         ],
     )

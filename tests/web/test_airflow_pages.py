@@ -34,12 +34,14 @@ PATHS = (
     "/",
     "/campaign?campaign_id=C1",
     "/customer?customer_id=K1",
+    "/recommender",
     "/data-quality?business_date=2017-12-01",
     "/static/page.css",
     "/static/plotly.min.js",
     "/none",
 )
-SECRETS = ("Pantry favourites", "5,770", "--accent", "Plotly")
+PURPOSES = ("next-purchase", "discovery")
+SECRETS = ("Pantry favourites", "5,770", "--accent", "Plotly", "als-2017-11-30")
 
 
 @pytest.fixture
@@ -103,11 +105,7 @@ def in_the_browser(airflow: AirflowServer) -> None:
         page.goto(airflow.url)
         page.click("text=Marketing")
         pages = frame(page)
-        for name in ("click-rate", "roi", "hours", "decisions"):
-            pages.wait_for_selector(
-                f"[data-figure=figure-{name}].js-plotly-plot svg .point, "
-                f"[data-figure=figure-{name}].js-plotly-plot svg .points path"
-            )
+        wait_for_charts(pages, "click-rate", "roi", "hours", "decisions")
         assert pages.locator(".tile .figure").first.inner_text() == "5,770"
         assert pages.evaluate("document.documentElement.dataset.theme") == "dark"
         pages.click("[role=alert] a >> text=Data quality report of 2017-12-01")
@@ -117,10 +115,22 @@ def in_the_browser(airflow: AirflowServer) -> None:
         pages.click("text=This morning")
         pages.click("table a >> text=Pantry favourites")
         pages.wait_for_selector("text=What the campaign changed")
+        pages.click("nav a >> text=Recommender")
+        pages.wait_for_selector("h2 >> text=In force: als-2017-11-30")
+        wait_for_charts(pages, *(f"{kind}-{of}" for kind in ("accuracy", "frontier") for of in PURPOSES))
         browser.close()
 
     assert complaints == []
     assert {host for host in hosts if host} == {urlsplit(airflow.url).netloc}
+
+
+def wait_for_charts(pages: Frame, *names: str) -> None:
+    """Until each has drawn a point or bar."""
+    for name in names:
+        pages.wait_for_selector(
+            f"[data-figure=figure-{name}].js-plotly-plot svg .point, "
+            f"[data-figure=figure-{name}].js-plotly-plot svg .points path"
+        )
 
 
 def log_in(page: Page) -> None:

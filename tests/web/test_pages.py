@@ -103,7 +103,7 @@ def test_last_nights_show_gate_model_and_messages(shop: Engine, client: TestClie
     assert "The night of Fri 1 Dec 2017 stopped at the quality gate" in page
     assert "events: 0 rows on 2017-12-01, at least 1 expected" in page
     assert re.search(r"Thu 30 Nov 2017 passed \S+ \d champion als-2017-11-30 nDCG@10 0.0812 is not below", page)
-    assert "0.0812 0.0764 · 0.0331 100 388 sent, 20 planned, 4 expired" in page
+    assert "0.0812 0.0764 · 0.0331 200 388 sent, 20 planned, 4 expired" in page
     assert "Mon 27 Nov 2017 passed 4,137 1 rejected als-2017-11-27" in page  # that model was not evaluated
 
 
@@ -167,7 +167,8 @@ def test_customer_page_answers_why(shop: Engine, client: TestClient) -> None:
     # 17:00 UTC on the customer's own clock in Berlin.
     assert "Message planned Best hour of the customer's own day." in page.replace("&#39;", "'")
     assert "Email Fri 1 Dec 2017 18:00 sent" in page
-    assert "Item 1 they buy it again and again, because of Item 0" in page
+    assert "What they are likely to buy next Item 1 They buy it again and again." in page
+    assert "What would be new to them Item 1 It goes with Item 0, which they bought. Item 2" in page
     in_holdout = f"K{DECISIONS['scheduled']}"
     assert "Global holdout Because of held_out." in visible(
         client.get("/customer", params={"customer_id": in_holdout}).text
