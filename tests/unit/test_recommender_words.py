@@ -12,7 +12,7 @@ from include.recommender.item_facts import ItemFacts
 from include.recommender.pair_features import pair_features
 from include.recommender.reasons import STRATEGIES
 from include.recommender.recipe import default_parts
-from include.recommender.vocabulary import OWN_FREQUENCY, OWN_HISTORY, PLAIN, SERVED, SETTINGS, TUNING
+from include.recommender.vocabulary import LOCAL_POPULARITY, OWN_FREQUENCY, OWN_HISTORY, PLAIN, SERVED, SETTINGS, TUNING
 from include.reporting import recommender_data
 from include.reporting import recommender_words as terms
 from include.reporting.formats import STRATEGY_SENTENCES, offer_sentence
@@ -42,7 +42,7 @@ def test_every_feature_has_words_of_its_own() -> None:
 
 
 def test_every_strategy_has_a_sentence() -> None:
-    assert set(STRATEGIES.values()) == set(STRATEGY_SENTENCES)
+    assert {*STRATEGIES.values(), LOCAL_POPULARITY} == set(STRATEGY_SENTENCES)
     assert offer_sentence("item_neighbours", "Tea {0}") == (
         "It is often bought together with Tea {0}, which they bought."
     )
