@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,12 +45,14 @@ MAXIMUM_LISTS, MAXIMUM_WARM_FIT, MAXIMUM_LOSS, MAXIMUM_EVALUATION = 1.7, 0.35, 0
 """Times the bare product; times the cold fit; per cent of its nDCG@10; seconds."""
 ROWS_OF_PRODUCT = 1024
 EVALUATED = 50_000
-SPARK_TIMEOUT = 600
+DEFAULT_SPARK_SECONDS = 240
+SPARK_SECONDS = "LAMPLIGHTER_BENCH_SPARK_SECONDS"
+"""Environment: Spark may take so long, its start included."""
 SPARK = Path("pyspark")
 
 
 def measure(folder: Path, events: int) -> list[Figure]:
-    """``events``: pairs that are learned from beside Spark."""
+    """``events``: interactions that are learned from beside Spark."""
     return [_lists(), *_warm_fits(), _evaluation(), *generation.measure(folder), _beside_spark(folder, events)]
 
 
@@ -154,10 +158,10 @@ def _distinct_items(random: np.random.Generator, rows: int, columns: int, items:
     return random.permuted(found, axis=1)
 
 
-def _beside_spark(folder: Path, pairs: int) -> Figure:
-    customers, items = pairs // 50, 20_000
+def _beside_spark(folder: Path, interactions: int) -> Figure:
+    customers, items = interactions // 50, 20_000
     parameters = replace(ImplicitAlsParameters(), factors=64, iterations=8)
-    what = f"ALS and the {LENGTH} best of {items:,} items from {pairs:,} pairs"
+    what = f"ALS and the {LENGTH} best of {items:,} items from {interactions:,} interactions"
     history = Shelves.of(items, SEED).customers(customers, 50, 1, [SEED, 2])
     start = time.perf_counter()
     model = ImplicitAls.fit(history, parameters, threads=THREADS)
@@ -168,7 +172,7 @@ def _beside_spark(folder: Path, pairs: int) -> Figure:
     try:
         theirs = _spark(folder, history, parameters)
     except (OSError, subprocess.SubprocessError) as error:
-        return Figure(what, NOT_MEASURED, NO_LIMIT, "×", f"{ours}; no Spark to compare with: {_why(error)}")
+        return Figure(what, NOT_MEASURED, NO_LIMIT, "×", f"{ours}; not compared with Spark: {_why(error)}")
     detail = f"{ours} to {theirs[0]:.0f} s + {theirs[1]:.0f} s of Spark's local[{THREADS}]"
     return Figure(what, (fit + listing) / sum(theirs), NO_LIMIT, "×", detail)
 
@@ -178,17 +182,33 @@ def _spark(folder: Path, history: History, parameters: ImplicitAlsParameters) ->
     if shutil.which("java") is None:
         raise OSError("there is no Java")
     python = _python_with_spark(folder / SPARK)
-    place = folder / "pairs.parquet"
+    place = (folder / "pairs.parquet").absolute()
     pyarrow.parquet.write_table(_table(history.weights(parameters.half_life_days)), place)
     numbers = (parameters.factors, parameters.iterations, LENGTH)
-    command = [str(python), str(Path(__file__).with_name("spark_als.py")), str(place), *map(str, numbers)]
+    command = [str(python), str(Path(__file__).absolute().with_name("spark_als.py")), str(place), *map(str, numbers)]
     # Workers of another Python than the driver's would be refused.
     environment = os.environ | {"PYSPARK_PYTHON": str(python), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=SPARK_TIMEOUT, env=environment, cwd=folder
-    )
-    seconds: list[float] = json.loads(ran.stdout.splitlines()[-1])
+    seconds: list[float] = json.loads(_said(command, environment, folder).splitlines()[-1])
     return seconds
+
+
+def _said(command: list[str], environment: Mapping[str, str], folder: Path) -> str:
+    """What a command prints; with it ends all that it started, such as the Java below a Python."""
+    limit = int(os.environ.get(SPARK_SECONDS, DEFAULT_SPARK_SECONDS))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, cwd=folder, start_new_session=True
+    ) as spark:
+        try:
+            said, complaints = spark.communicate(timeout=limit)
+        except subprocess.TimeoutExpired as error:
+            raise subprocess.SubprocessError(f"it had not ended after {limit} s; {SPARK_SECONDS} for more") from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(spark.pid, signal.SIGKILL)
+    if spark.returncode:
+        raise subprocess.CalledProcessError(spark.returncode, command, said, complaints)
+    return said
 
 
 def _table(weights: csr_matrix) -> pyarrow.Table:
