@@ -34,7 +34,7 @@ from tests.benchmarks.shop_histories import Shelves
 CUSTOMERS, ITEMS, SHARDS = 1_000_000, 50_000, 16
 EVENTS, DAYS = 20, 180
 SHARD_CUSTOMERS = CUSTOMERS // SHARDS
-SAMPLE = 6_250
+SAMPLE = 2_500
 """Of each shard, so many customers' histories are learned from."""
 PART = 6_000
 """Of the shard that is looked at by default, so many customers' lists are made."""
