@@ -150,8 +150,9 @@ def accuracy_against_diversity(points: Sequence[Mapping[str, Any]]) -> Figure | 
         )
     _dress(figure, height=360)
     figure.update_layout(showlegend=len(weights) > 1, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
-    figure.update_xaxes(title="Diversity within a list", gridcolor="var(--line)")
-    figure.update_yaxes(title="nDCG@10", gridcolor="var(--line)", ticksuffix=" ")
+    figure.update_xaxes(title={"text": "Diversity within a list", "standoff": 10, "font": {"size": 13}})
+    figure.update_yaxes(title={"text": "nDCG@10", "standoff": 12, "font": {"size": 13}}, ticksuffix=" ")
+    figure.update_xaxes(gridcolor="var(--line)").update_yaxes(gridcolor="var(--line)")
     return _as_json(figure)
 
 

@@ -14,7 +14,7 @@ PURPOSE_TITLES: Mapping[str, tuple[str, str]] = {
 
 LISTS: Mapping[str, tuple[str, str]] = {
     "served": (
-        "What customers get",
+        "What is served",
         "The lists that are made: every source's proposals, in the order that was learned",
     ),
     "fused": ("Sources, without a ranker", "All proposals put together by their ranks; no order was learned"),

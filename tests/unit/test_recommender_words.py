@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+from types import ModuleType
+
 import numpy as np
+import pytest
 import recommender_shop as shop
 from scipy.sparse import csr_matrix
 
@@ -12,8 +16,16 @@ from include.recommender.item_facts import ItemFacts
 from include.recommender.pair_features import pair_features
 from include.recommender.reasons import STRATEGIES
 from include.recommender.recipe import default_parts
-from include.recommender.vocabulary import LOCAL_POPULARITY, OWN_FREQUENCY, OWN_HISTORY, PLAIN, SERVED, SETTINGS, TUNING
-from include.reporting import recommender_data
+from include.recommender.vocabulary import (
+    LOCAL_POPULARITY,
+    OWN_FREQUENCY,
+    OWN_HISTORY,
+    PLAIN,
+    SERVED,
+    SETTINGS,
+    TUNING,
+)
+from include.reporting import formats, recommender_data
 from include.reporting import recommender_words as terms
 from include.reporting.formats import STRATEGY_SENTENCES, offer_sentence
 
@@ -48,3 +60,10 @@ def test_every_strategy_has_a_sentence() -> None:
     )
     assert offer_sentence("own_history", "Tea") == "They buy it again and again."
     assert offer_sentence("of_yours", None) == "Chosen by of yours."
+
+
+@pytest.mark.parametrize("module", [formats, terms], ids=lambda module: module.__name__)
+def test_the_examples_hold(module: ModuleType) -> None:
+    outcome = doctest.testmod(module)
+    assert outcome.attempted
+    assert not outcome.failed

@@ -85,7 +85,7 @@ FULL: dict[str, Any] = {
         "splits": 6,
         "difference_to_champion": {
             "next_purchase": {"mean": 0.001234, "low": -0.0004, "high": 0.0029},
-            "discovery": {"mean": 0.0, "low": 0.0, "high": 0.0},
+            "discovery": {"mean": -0.0002, "low": -0.0011, "high": 0.0007},
         },
     },
     "leans_on": {

@@ -91,8 +91,18 @@ def test_the_model_in_force_stands_first_with_its_reason_and_evidence(full: str)
     assert "was learned on Tue 28 Nov 2017" in page
     assert "the evening of Thu 2 Nov 2017, on what customers went on to do up to Thu 30 Nov 2017" in page
     assert "0.0812 0.0771 to 0.0852 2.5 times that of the most popular items" in page
-    assert "Against the model before +0.0012 −0.0004 to +0.0029" in page
-    assert "Against the model before the same recipe with fresher data" in page
+    assert "Next purchases, change +0.0012 −0.0004 to +0.0029 · no difference shown against the model before" in page
+    assert "New to the customer, change −0.0002 −0.0011 to +0.0007" in page
+
+
+def test_a_refresh_and_a_first_model_claim_no_difference(engine: Engine, client: TestClient) -> None:
+    nothing = {"mean": 0.0, "low": 0.0, "high": 0.0}
+    refreshed = FULL | {"split": FULL["split"] | {"difference_to_champion": {"next_purchase": nothing}}}
+    with engine.begin() as connection:
+        put_model(connection, "two_stage-again", DATE, "champion", metrics=refreshed)
+    page = visible(client.get("/recommender").text)
+    assert "Next purchases, change the same recipe as the model before, with fresher data" in page
+    assert "New to the customer, change not compared" in page
 
 
 def test_each_purpose_has_its_lists_from_the_served_one_down(full: str) -> None:
@@ -102,7 +112,7 @@ def test_each_purpose_has_its_lists_from_the_served_one_down(full: str) -> None:
     }  # fmt: skip
     lists = found["accuracy-next-purchase"]["data"][0]
     names = [label.strip() for label in found["accuracy-next-purchase"]["layout"]["yaxis"]["ticktext"]]
-    assert names[:3] == ["What customers get", "ALS", "Own favourites"]
+    assert names[:3] == ["What is served", "ALS", "Own favourites"]
     assert names[-1] == "Trending"
     assert len(names) == 12  # the groups, segments, exposure and frontier are no lists
     assert lists["x"][:2] == [0.0812, 0.0797]
