@@ -28,7 +28,8 @@ def copy_in(connection: Connection, table: Table, frame: pd.DataFrame) -> int:
     text = io.BytesIO()
     # "all_valid" quotes every value but null, so COPY can tell an empty string from a missing one.
     pyarrow.csv.write_csv(
-        pyarrow.Table.from_pandas(frame, preserve_index=False),
+        # One chunk a column: of a text column whose first chunk is empty the writer makes garbage.
+        pyarrow.Table.from_pandas(frame, preserve_index=False).combine_chunks(),
         text,
         pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid"),
     )

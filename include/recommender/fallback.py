@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from include.recommender.history import Numbers
@@ -31,8 +33,14 @@ class Fallback:
     def by_category(self) -> dict[str, Numbers]:
         """The allowed items of each category that anyone has, the most popular first."""
         items = self.by_popularity[self.popularity[self.by_popularity] > 0]
-        names = self.categories[items]
-        return {str(name): items[names == name] for name in set(names) if name}
+        codes, names = pd.factorize(self.categories[items])
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+        return {
+            str(name): items[order[begin:end]]
+            for name, (begin, end) in zip(names, pairwise(bounds), strict=True)
+            if name
+        }
 
     def fill(self, taken: Numbers, missing: int, favourites: Sequence[str] = ()) -> tuple[Numbers, list[str]]:
         """Up to ``missing`` more items without those ``taken``, and the strategy of each.

@@ -40,9 +40,9 @@ def judge(
     For discovery, not worse than popularity beyond ``tolerance``.
 
     The difference to the champion is the paired bootstrap's over customers; its lower bound must lie above
-    -tolerance. champion: None when there is none, or in a ``refresh`` of its recipe with fresher data: fitted on the
-    same history it is then the same model, and the difference is exactly 0. Raises ValueError when a champion of
-    another recipe comes without its figures.
+    -tolerance, and what is certainly worse for one purpose must be no worse for the other. champion: None when there is
+    none, or in a ``refresh`` of its recipe with fresher data: fitted on the same history it is then the same model, and
+    the difference is exactly 0. Raises ValueError when a champion of another recipe comes without its figures.
     """
     purposes = [purpose for purpose, of_lists in challenger.items() if len(of_lists[SERVED]) >= MINIMUM_CUSTOMERS]
     stays = f"champion {champion_id} stays" if champion_id else "no model is in force and lists fall back"
@@ -79,7 +79,10 @@ def judge(
         for purpose, found in differences.items()
     )
     compared = f"nDCG@10 differs from champion {champion_id} {told}, tolerance {tolerance:g}"
-    if all(found.low > -tolerance for found in differences.values()):
+    worse = any(found.high < 0 for found in differences.values()) and not any(
+        found.mean >= 0 for found in differences.values()
+    )
+    if not worse and all(found.low > -tolerance for found in differences.values()):
         return Verdict(True, f"Promoted: {compared}; {better}.", differences)
     return Verdict(False, f"Rejected: {compared}; champion {champion_id} stays.", differences)
 

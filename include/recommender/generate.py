@@ -140,7 +140,8 @@ def _read(
 def _drafts(settings: RecommenderSettings, shard: _Shard, model: RecommenderModel) -> pd.DataFrame:
     """Rows of ``recommendation_drafts`` but for date, model and shard."""
     parts = [part for block in blocks(len(shard.customers)) for part in _block(settings, shard, model, block)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=DRAFT_COLUMNS)
+    some = [part for part in parts if len(part)]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame(columns=DRAFT_COLUMNS)
 
 
 def _block(settings: RecommenderSettings, shard: _Shard, model: RecommenderModel, block: Numbers) -> list[pd.DataFrame]:
@@ -188,7 +189,7 @@ def _frame(
             "reason": reasons(model.fitted, history, customer, item, strategy, presentable=shard.titled),
         }
     )
-    more = _more(settings, shard, block, refused, made, by_favourites)
+    more = _more(settings, shard, block, history, purpose, refused, made, by_favourites)
     made = pd.concat([made, more], ignore_index=True).sort_values("customer", kind="stable")
     names = model.items.to_numpy(object)
     reason = made["reason"].to_numpy(np.int64)
@@ -210,6 +211,8 @@ def _more(
     settings: RecommenderSettings,
     shard: _Shard,
     block: Numbers,
+    history: History,
+    purpose: str,
     refused: csr_matrix | None,
     made: pd.DataFrame,
     by_favourites: NDArray[np.bool_],
@@ -228,11 +231,23 @@ def _more(
         if refused is not None:
             taken = np.concatenate([taken, refused.indices[refused.indptr[customer] : refused.indptr[customer + 1]]])
         favourites = shard.favourites[block[customer]] if by_favourites[customer] else []
-        items, words = shard.fallback.fill(taken, settings.list_length - listed[customer], favourites)
+        missing = settings.list_length - listed[customer]
+        items, words = shard.fallback.fill(taken, missing, favourites)
+        if not listed[customer] and not len(items):
+            # All that could be listed rests: what was sent or listed lately is better than nothing.
+            items, words = shard.fallback.fill(_known(history, purpose, int(customer)), missing, favourites)
         scores = lowest - 1 - np.arange(len(items))
         parts.append(pd.DataFrame({"customer": customer, "item": items, "score": scores, "strategy": words}))
     more = pd.concat(parts, ignore_index=True) if parts else made.iloc[:0]
     return more.assign(reason=NOTHING)
+
+
+def _known(history: History, purpose: str, customer: int) -> Numbers:
+    """What must not be listed for a customer whatever else there is."""
+    known = not_to_list(history, purpose)
+    if known is None:
+        return np.zeros(0, np.int64)
+    return known.indices[known.indptr[customer] : known.indptr[customer + 1]].astype(np.int64)
 
 
 def _write(engine: Engine, drafts: pd.DataFrame, business_date: date, shard: int, customers: list[str]) -> None:

@@ -44,6 +44,14 @@ class Catalogue:
     def items(self) -> int:
         return len(self.category)
 
+    def known_of(self, items: NDArray[np.bool_]) -> Catalogue:
+        """What is known of ``items`` (items,) alone; of the others nothing is."""
+        return Catalogue(
+            np.where(items, self.category, UNKNOWN),
+            np.where(items, self.brand, UNKNOWN),
+            np.where(items, self.price, np.nan),
+        )
+
     @cached_property
     def log_price(self) -> NDArray[np.float64]:
         """(items,): of the price, NaN where it is not known or not above zero."""
@@ -155,8 +163,14 @@ class History:
         return made
 
     def up_to(self, day: int) -> History:
-        """What was known at the end of ``day``."""
-        return replace(self.chosen(self.day <= day), today=day)
+        """What was known at the end of ``day``.
+
+        Of an item that nobody had met by then nothing is: the catalogue of today names what came into it since.
+        """
+        past = self.chosen(self.day <= day)
+        met = np.zeros(self.items, bool)
+        met[past.item] = True
+        return replace(past, today=day, catalogue=self.catalogue.known_of(met))
 
     def chosen(self, elements: NDArray[np.bool_]) -> History:
         """These elements alone."""

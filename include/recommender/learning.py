@@ -29,8 +29,9 @@ PURPOSES = (NEXT_PURCHASE, DISCOVERY)
 HIDDEN_SHARE = 0.25
 MINIMUM_CUSTOMERS = 50
 """With fewer customers who came back, a split says nothing."""
-MINIMUM_SHARE = 0.1
-"""Of all customers, so many must have come back for a cut in time to speak for them."""
+MINIMUM_SHARE = 0.2
+"""Of the customers of the three months before a cut, so many must have come back for it to speak for them."""
+LATELY_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,11 @@ def splits(history: History, *, days: int, count: int, seed: int) -> list[Split]
 
     Cuts lie ``days`` days apart, the newest as many before the history's day, so that no hidden parts overlap.
     """
-    active = len(np.unique(history.customer))
-    enough = max(MINIMUM_CUSTOMERS, MINIMUM_SHARE * active)
     cuts = []
     for number in range(1, count + 1):
         cut = cut_at(history, history.today - number * days, days)
-        if len(known_buyers(cut)) < enough:
+        lately = cut.past.customer[cut.past.day > cut.past.today - LATELY_DAYS]
+        if len(known_buyers(cut)) < max(MINIMUM_CUSTOMERS, MINIMUM_SHARE * len(np.unique(lately))):
             break
         cuts.append(cut)
     if cuts:
@@ -179,7 +179,11 @@ def learn(told: Sequence[Lessons], recipe: Recipe, *, threads: int = 1) -> dict[
             logger.info("%s: too few customers to learn an order from, so the models are fused", purpose)
             continue
         started = time.perf_counter()
-        rankers[purpose] = Ranker.learn(of_purpose, recipe.ranker, threads=threads)
+        ranker = Ranker.learn(of_purpose, recipe.ranker, threads=threads)
+        if not any(ranker.leans_on().values()):
+            logger.info("%s: too little to tell candidates apart by, so the models are fused", purpose)
+            continue
+        rankers[purpose] = ranker
         logger.info(
             "%s: learned an order from %d candidates in %.3gs",
             purpose,

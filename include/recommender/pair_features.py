@@ -6,14 +6,15 @@ other candidates there are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from include.recommender.candidates import Candidates, find
-from include.recommender.history import UNKNOWN, History, Numbers, distinct
+from include.recommender.candidates import Candidates, find, propose
+from include.recommender.history import UNKNOWN, Catalogue, History, Numbers, distinct
 from include.recommender.item_facts import ITEM_FACTS, ItemFacts
 
 TASTE_HALF_LIFE = 120.0
@@ -48,6 +49,14 @@ def pair_features(candidates: Candidates, history: History, facts: ItemFacts) ->
     return PairFeatures(
         tuple(columns), np.column_stack([np.asarray(column, np.float32) for column in columns.values()])
     )
+
+
+def feature_names(models: Iterable[str]) -> tuple[str, ...]:
+    """The names of what ``pair_features`` shows of candidates that ``models`` propose."""
+    nothing, catalogue = np.zeros(0, np.int64), Catalogue.bare(1)
+    nobody = History.of(1, catalogue, 0, nothing, nothing, nothing)
+    candidates = propose({model: csr_matrix(np.zeros((1, 1), np.float32)) for model in models})
+    return pair_features(candidates, nobody, ItemFacts.of(nobody)).names
 
 
 def _own_past(candidates: Candidates, history: History) -> dict[str, Column]:

@@ -39,7 +39,10 @@ def tune_recommender(engine: Engine, settings: Settings, *, minutes: float) -> T
     cuts before the last, so that the night, which judges by that, does so on days that no parameter was chosen for.
     Run again after the same night and with the same recipe, it goes on where it was.
 
-    Raises ValueError where no night has run yet, or history is too short to split.
+    Where there is but one cut, or a random part is hidden instead, the night judges by what was tuned on, and says so
+    in the model's metrics (``split``).
+
+    Raises ValueError where no night has run yet.
     """
     recommender = settings.recommender
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
@@ -52,7 +55,9 @@ def tune_recommender(engine: Engine, settings: Settings, *, minutes: float) -> T
     days = learning.horizon(shop.history, recommender.evaluation_days)
     splits = learning.splits(shop.history, days=days, count=3, seed=recommender.seed)
     if not splits:
-        raise ValueError(f"history is too short to tune on {business_date}: too few customers came back")
+        return TuningSummary(
+            business_date.isoformat(), "", "Nothing to tune on yet: too few customers have come back.", 0
+        )
     digest = hashlib.sha256(json.dumps(recipe.as_json(), sort_keys=True).encode()).hexdigest()[:8]
     study = f"{business_date}-{digest}"
     with threadpool_limits(1, user_api="blas"):

@@ -95,15 +95,40 @@ class Recipe:
                 parts[name] = kinds[kind](**chosen)
             except (KeyError, TypeError) as error:
                 raise ValueError(f"part {name}: this version has no model {kind} with {chosen}") from error
-        return cls(parts, RankerParameters(**value["ranker"]))
+        try:
+            return cls(parts, RankerParameters(**value["ranker"]))
+        except TypeError as error:
+            raise ValueError(f"this version has no ranker with {value['ranker']}") from error
+
+
+WORDS = {"transform": ("raw", "root", "log", "binary"), "counts": ("days", "customers")}
+"""What a parameter that is a word may say."""
+MAY_BE_ZERO = {"power", "frequency_scaling", "brand_weight", "rounds", "l2", "seed", "segment_strength"}
+"""All other numbers must be above zero."""
+AT_MOST_ONE = {"feature_share", "row_share", "negative_share"}
+AT_LEAST_TWO = {"leaves"}
 
 
 def _changed(parameters: Any, given: Mapping[str, Any], setting: str) -> Any:
-    known = {one.name: one.type for one in fields(parameters)}
+    known = [one.name for one in fields(parameters)]
     for name, value in given.items():
         if name not in known:
             raise ValueError(f"setting {setting} has no {name!r}: it knows {', '.join(known)}")
-        before = getattr(parameters, name)
-        if isinstance(value, bool) or not isinstance(value, int | float if isinstance(before, int | float) else str):
-            raise ValueError(f"setting {setting}.{name} is {value!r}: it must be like {before!r}")
+        fault = _fault(name, getattr(parameters, name), value)
+        if fault:
+            raise ValueError(f"setting {setting}.{name} is {value!r}: it must be {fault}")
     return replace(parameters, **given)
+
+
+def _fault(name: str, before: Any, value: Any) -> str:
+    """What the value must be and is not; empty where it is in order."""
+    if name in WORDS:
+        return "" if value in WORDS[name] else f"one of {', '.join(WORDS[name])}"
+    whole = isinstance(before, int)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return "a whole number" if whole else "a number"
+    if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+        return "0 or more" if name in MAY_BE_ZERO else "above 0"
+    if name in AT_MOST_ONE and value > 1:
+        return "at most 1"
+    return "at least 2" if name in AT_LEAST_TWO and value < 2 else ""

@@ -96,10 +96,12 @@ def promoted_ids(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def artifacts_beyond(connection: Connection, kept: int) -> list[str]:
-    """URIs of all but the newest ``kept`` promoted models."""
+def artifacts_beyond(connection: Connection, business_date: date, kept: int) -> list[str]:
+    """URIs of all but the newest ``kept`` promoted models of dates up to ``business_date``."""
     query = (
-        select(models.c.artifact_uri).where(_is_promoted()).order_by(models.c.business_date.desc(), models.c.model_id)
+        select(models.c.artifact_uri)
+        .where(_is_promoted(), models.c.business_date <= business_date)
+        .order_by(models.c.business_date.desc(), models.c.model_id)
     )
     return list(connection.execute(query.offset(kept)).scalars())
 
@@ -134,13 +136,13 @@ def _is_promoted() -> ColumnElement[bool]:
 
 
 def proposal_for(connection: Connection, business_date: date) -> Proposal | None:
-    """The newest proposal of a date up to ``business_date`` that no other night has judged."""
+    """The newest proposal of a date before ``business_date`` that no other night has judged."""
     judged_on = models.c.metrics[JUDGED_ON].astext
     query = (
         select(models.c.model_id, models.c.parameters)
         .where(
             models.c.algorithm == PROPOSAL,
-            models.c.business_date <= business_date,
+            models.c.business_date < business_date,
             or_(judged_on.is_(None), judged_on == business_date.isoformat()),
         )
         .order_by(models.c.business_date.desc(), models.c.model_id)
@@ -240,7 +242,9 @@ def _settle_proposal(
     judged = [
         entry
         for entry in entries
-        if entry.parameters["origin"] == TUNING and entry.parameters["recipe"] == proposal.recipe
+        if entry.parameters["origin"] == TUNING
+        and entry.parameters["recipe"] == proposal.recipe
+        and "why_not" not in entry.metrics["split"]
     ]
     if judged:
         # A recipe that was promoted goes on as the model's own; the proposal itself never serves.

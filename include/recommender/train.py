@@ -24,6 +24,7 @@ from include.recommender.artifact import ArtifactError, RecommenderModel
 from include.recommender.evaluation import Evaluation, ListMaking
 from include.recommender.learning import Lessons, Split
 from include.recommender.models.implicit_als import Factors
+from include.recommender.pair_features import feature_names
 from include.recommender.ranker import Ranker
 from include.recommender.recipe import Recipe
 from include.recommender.registry import Entry, Proposal, RegisteredModel
@@ -77,6 +78,11 @@ class _Night:
     splits: list[Split]
 
     @property
+    def cuts_in_time(self) -> bool:
+        """Whether there is more than one cut in time: the newest judges what the older ones taught."""
+        return len(self.splits) > 1 and self.splits[0].in_time
+
+    @property
     def traits(self) -> ItemTraits:
         items = self.shop.items
         return ItemTraits(items.catalogue.category, items.catalogue.brand, items.margin)
@@ -128,13 +134,13 @@ def train_recommender(engine: Engine, settings: Settings, *, business_date: date
         shards = list(range(shard_count(connection, settings, business_date)))
     with threadpool_limits(1, user_api="blas"):
         night = _night(recommender, business_date, shop, segments)
-        decided = _decide(night, configured, champion, proposal)
+        decided = _decide(night, _contest(configured, champion, proposal))
         entries = [*decided.rejected]
         if decided.serves is not None:
-            entries.append(_fit(night, decided, decided.serves, configured, settings.artifacts))
+            entries.append(_fit(night, decided, decided.serves, settings.artifacts))
     with engine.begin() as connection:
         registry.register(connection, business_date, entries, proposal)
-        too_old = registry.artifacts_beyond(connection, recommender.kept_models)
+        too_old = registry.artifacts_beyond(connection, business_date, recommender.kept_models)
     for uri in too_old:
         artifact.forget(uri)
     for entry in entries:
@@ -159,72 +165,103 @@ def _night(recommender: RecommenderSettings, business_date: date, shop: Shop, se
 
 @dataclass(frozen=True)
 class _Decision:
-    """serves: what is to be fitted on all data, None where the champion stays as it is, of an earlier night."""
+    """serves: what is to be fitted on all data, None where the champion stays as it is, of an earlier night.
+
+    configured: the settings' recipe as far as it has been judged, by which a later change is known.
+    """
 
     rejected: list[Entry]
     serves: _Judged | None
     verdict: gate.Verdict
     origin: str
     former: RecommenderModel | None
+    configured: dict[str, Any]
 
 
-def _decide(
-    night: _Night, configured: Recipe, champion: RegisteredModel | None, proposal: Proposal | None
-) -> _Decision:
-    champion_id = champion.model_id if champion else None
+@dataclass(frozen=True)
+class _Contest:
+    """Who competes tonight. incumbent: the champion's recipe, None where there is none that this version can fit."""
+
+    champion: RegisteredModel | None
+    incumbent: Recipe | None
+    challenger: Recipe | None
+    origin: str
+    configured: dict[str, Any]
+
+    @property
+    def champion_id(self) -> str | None:
+        return self.champion.model_id if self.champion else None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.champion is not None and self.champion.parameters["origin"] == PLAIN
+
+
+def _contest(configured: Recipe, champion: RegisteredModel | None, proposal: Proposal | None) -> _Contest:
+    incumbent = _readable(champion)
+    challenger, origin = None, ""
+    if champion is None or incumbent is None or champion.parameters["origin"] == PLAIN:
+        challenger, origin = (Recipe.of_json(proposal.recipe), TUNING) if proposal else (configured, SETTINGS)
+    elif champion.parameters["configured"] != configured.as_json() and configured != incumbent:
+        challenger, origin = configured, SETTINGS
+    elif proposal is not None:
+        challenger, origin = Recipe.of_json(proposal.recipe), TUNING
+    return _Contest(champion, incumbent, challenger, origin, configured.as_json())
+
+
+def _readable(champion: RegisteredModel | None) -> Recipe | None:
+    if champion is None:
+        return None
+    try:
+        return Recipe.of_json(champion.parameters["recipe"])
+    except ValueError as error:
+        logger.error("the recipe of champion %s cannot be fitted: %s", champion.model_id, error)
+        return None
+
+
+def _decide(night: _Night, contest: _Contest) -> _Decision:
     if not (night.shop.history.weight > 0).any():
         why = (
             f"nothing to learn from, since up to {night.business_date} no customer has done anything with an item that "
             "counts"
         )
-        verdict = gate.judge_empty(why, champion_id=champion_id)
-        return _without(night, _unjudged(night, configured), verdict, champion)
-    former = _load(champion)
-    challenger, origin = _challenger(configured, champion, proposal)
-    incumbent = None if champion is None else _judge(night, Recipe.of_json(champion.parameters["recipe"]), former)
+        verdict = gate.judge_empty(why, champion_id=contest.champion_id)
+        nothing = _unjudged(night, contest.challenger or contest.incumbent or Recipe.plain())
+        return _refused(night, contest, [_entry_without_artifact(night, nothing, verdict, contest.origin)], verdict)
+    former = _load(contest.champion)
+    incumbent = None if contest.incumbent is None else _judge(night, contest.incumbent, former)
     rejected: list[Entry] = []
-    if challenger is not None:
-        judged = _judge(night, challenger, None)
-        verdict = _verdict(night, judged, incumbent, champion_id)
+    before = contest.champion.parameters.get("configured", {}) if contest.champion else {}
+    tried = contest.configured if contest.origin != SETTINGS or night.splits or incumbent is None else before
+    if contest.challenger is not None:
+        judged = _judge(night, contest.challenger, None)
+        verdict = _verdict(night, judged, incumbent, contest.champion_id)
         if verdict.promoted:
-            return _Decision(rejected, judged, verdict, origin, former)
-        if incumbent is None:
-            return _without(night, judged, verdict, champion)
-        rejected.append(_entry_without_artifact(night, judged, verdict, origin))
-    if incumbent is None or champion is None:
+            return _Decision(rejected, judged, verdict, contest.origin, former, contest.configured)
+        rejected.append(_entry_without_artifact(night, judged, verdict, contest.origin))
+        if incumbent is None or contest.is_plain:
+            return _refused(night, contest, rejected, verdict)
+    if incumbent is None or contest.champion is None:
         raise AssertionError("without a champion there is always a challenger")
-    verdict = _verdict(night, incumbent, None, champion_id, refresh=True)
+    verdict = _verdict(night, incumbent, None, contest.champion_id, refresh=True)
+    origin = contest.champion.parameters["origin"]
     if verdict.promoted:
-        return _Decision(rejected, incumbent, verdict, champion.parameters["origin"], former)
-    rejected.append(_entry_without_artifact(night, incumbent, verdict, champion.parameters["origin"]))
-    return _Decision(rejected, None, verdict, champion.parameters["origin"], former)
+        return _Decision(rejected, incumbent, verdict, origin, former, tried)
+    rejected.append(_entry_without_artifact(night, incumbent, verdict, origin))
+    return _Decision(rejected, None, verdict, origin, former, tried)
 
 
-def _without(night: _Night, judged: _Judged, verdict: gate.Verdict, champion: RegisteredModel | None) -> _Decision:
-    """The decision where ``judged`` was refused: the champion stays, or without one the plain lists serve."""
-    rejected = [_entry_without_artifact(night, judged, verdict, SETTINGS)]
-    if champion is not None:
-        return _Decision(rejected, None, verdict, SETTINGS, None)
-    plain = _unjudged(night, Recipe.plain())
+def _refused(night: _Night, contest: _Contest, rejected: list[Entry], verdict: gate.Verdict) -> _Decision:
+    """The decision where nothing may serve that was judged: the champion stays, or the plain lists serve, anew."""
+    if contest.champion is not None and not contest.is_plain:
+        return _Decision(rejected, None, verdict, contest.origin, None, contest.configured)
     reason = f"Own history, favourites and popularity serve, without a ranker. {verdict.reason}"
-    return _Decision(rejected, plain, gate.Verdict(True, reason), PLAIN, None)
+    plain = _unjudged(night, Recipe.plain())
+    return _Decision(rejected, plain, gate.Verdict(True, reason), PLAIN, None, contest.configured)
 
 
 def _unjudged(night: _Night, recipe: Recipe) -> _Judged:
     return _Judged(recipe, {}, {}, night.business_date, None)
-
-
-def _challenger(
-    configured: Recipe, champion: RegisteredModel | None, proposal: Proposal | None
-) -> tuple[Recipe | None, str]:
-    """What competes tonight, and where it comes from; None where only the champion's recipe is fitted anew."""
-    if champion is None or champion.parameters["origin"] == PLAIN:
-        return configured, SETTINGS
-    if champion.parameters["configured"] != configured.as_json():
-        return configured, SETTINGS
-    if proposal is not None:
-        return Recipe.of_json(proposal.recipe), TUNING
-    return None, ""
 
 
 def _load(champion: RegisteredModel | None) -> RecommenderModel | None:
@@ -242,6 +279,12 @@ def _kept(night: _Night, recipe: Recipe, former: RecommenderModel | None) -> Rec
     """``former`` where its order of candidates still holds: the same recipe, learned not long ago."""
     if former is None or former.fitted.recipe != recipe or former.target != night.shop.target:
         return None
+    if not night.cuts_in_time:
+        # What judges was hidden from the kept order only where all that taught it lies before.
+        return None
+    names = feature_names(recipe.parts)
+    if any(ranker.names != names for ranker in (*former.fitted.rankers.values(), *former.judges.values())):
+        return None
     age = (night.business_date - former.learned_on).days
     return former if 0 < age < night.settings.learn_again_after_days else None
 
@@ -255,13 +298,13 @@ def _judge(night: _Night, recipe: Recipe, former: RecommenderModel | None) -> _J
     started, threads = time.perf_counter(), night.settings.threads
     newest, older = night.splits[0], night.splits[1:]
     numbers = learning.drawn(newest.buyers, night.settings.evaluation_customers, night.seed)
+    # Too short for a second cut: half of the customers teach, and the others judge, whatever is judged.
+    teaching, numbers = (numbers, numbers) if older else (numbers[::2], numbers[1::2])
     fitted = TwoStage.fit(newest.past, recipe, threads=threads)
     told: list[Lessons] = []
     if kept is None:
         if not older:
-            # Too short for a second cut: half of the customers teach, and the others judge.
-            told.append(learning.lessons(fitted, newest, numbers[::2], seed=night.seed, threads=threads))
-            numbers = numbers[1::2]
+            told.append(learning.lessons(fitted, newest, teaching, seed=night.seed, threads=threads))
         for place, split in enumerate(older):
             then = TwoStage.fit(split.past, recipe, threads=threads)
             chosen = learning.drawn(learning.known_buyers(split), night.settings.learning_customers, night.seed + place)
@@ -311,7 +354,7 @@ def _verdict(
     )
 
 
-def _fit(night: _Night, decided: _Decision, serves: _Judged, configured: Recipe, root: str) -> Entry:
+def _fit(night: _Night, decided: _Decision, serves: _Judged, root: str) -> Entry:
     """The recipe that serves, fitted on all data, its artifact written."""
     started = time.perf_counter()
     kept = _kept(night, serves.recipe, decided.former)
@@ -323,10 +366,10 @@ def _fit(night: _Night, decided: _Decision, serves: _Judged, configured: Recipe,
         start=_factors(kept, items.ids) if kept else None,
         threads=night.settings.threads,
     )
-    parameters = _parameters(serves, decided.origin) | {"configured": configured.as_json()}
+    parameters = _parameters(serves, decided.origin) | {"configured": decided.configured}
     name = PLAIN if decided.origin == PLAIN else TWO_STAGE
     model = RecommenderModel(
-        model_id=f"{name}-{night.business_date}-{_digest(parameters, night.shop)}",
+        model_id=f"{name}-{night.business_date}-{_digest(parameters, night, kept.model_id if kept else '')}",
         target=night.shop.target,
         learned_on=serves.learned_on,
         segments=night.shop.segments,
@@ -355,7 +398,7 @@ def _factors(former: RecommenderModel, items: pd.Index) -> dict[str, Factors]:
 def _entry_without_artifact(night: _Night, judged: _Judged, verdict: gate.Verdict, origin: str) -> Entry:
     """A rejected recipe is not fitted on all data: nobody could be served by it."""
     parameters = _parameters(judged, origin)
-    model_id = f"{TWO_STAGE}-{night.business_date}-{_digest(parameters, night.shop)}-{REJECTED}"
+    model_id = f"{TWO_STAGE}-{night.business_date}-{_digest(parameters, night)}-{REJECTED}"
     return Entry(model_id, TWO_STAGE, parameters, "", "", _metrics(night, judged, verdict), False, verdict.reason)
 
 
@@ -384,13 +427,18 @@ def _metrics(night: _Night, judged: _Judged, verdict: gate.Verdict) -> dict[str,
     return judged.evaluation.metrics | {"split": about, "leans_on": leans}
 
 
-def _digest(parameters: Mapping[str, Any], shop: Shop) -> str:
-    """Eight hex digits of what the fit depends on."""
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+def _digest(parameters: Mapping[str, Any], night: _Night, former: str = "") -> str:
+    """Eight hex digits of what the fit depends on; former: the model that ALS starts from."""
+    learning_settings = night.settings.model_dump(mode="json", exclude={"threads", "shards"})
+    told = {"parameters": parameters, "settings": learning_settings, "former": former, "segments": night.shop.segments}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    shop, history = night.shop, night.shop.history
     for ids in (shop.customers, shop.items.ids):
         digest.update("\n".join(ids).encode() + b"\0")
-    history = shop.history
-    for array in (history.customer, history.item, history.day, history.weight):
+    catalogue = shop.items.catalogue
+    for array in (history.customer, history.item, history.day, history.weight, history.bought, history.segment):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for array in (catalogue.category, catalogue.brand, catalogue.price):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:8]
 

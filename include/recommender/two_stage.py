@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -77,6 +78,8 @@ class TwoStage:
 
         start: item factors (items, factors) of an earlier night by part, from which a few iterations of ALS do.
         """
+        # Imports itself in a circle: two threads that load it at once fail.
+        importlib.import_module("implicit.cpu.als")
 
         def fitted(part: str) -> CandidateModel:
             parameters = recipe.parts[part]

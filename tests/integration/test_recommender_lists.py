@@ -387,6 +387,45 @@ def test_customer_who_bought_everything_has_no_discovery_list(shop: Engine, sett
     assert set(lists[lists["customer_id"] == "c00"]["purpose"]) == {"next_purchase"}
 
 
+def test_where_all_rests_what_rests_is_listed_rather_than_nothing(
+    shop: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    """36 items, longer lists, and none may come again for a week: the second night has nothing else."""
+    rest = {"rest_days_after_listing": {"next_purchase": 7, "discovery": 7}, "rested_ranks": 40, "list_length": 40}
+    settings = make_settings(recommender=world.RECOMMENDER | rest)
+    for day in range(2):
+        world.night(shop, settings, D + timedelta(days=day))
+    lists = world.rows(shop, "select * from marketing.recommendations where business_date = '2017-12-01'")
+    assert lists.groupby("purpose")["customer_id"].nunique()["next_purchase"] == world.CUSTOMERS
+    assert not lists.duplicated(["customer_id", "purpose", "item_id"]).any()
+
+
+def test_what_was_listed_lately_rests(shop: Engine, make_settings: Callable[..., Settings]) -> None:
+    rest = {"rest_days_after_listing": {"discovery": 7}, "rested_ranks": 3}
+    settings = make_settings(recommender=world.RECOMMENDER | rest)
+    for day in range(2):
+        world.night(shop, settings, D + timedelta(days=day))
+    lists = world.rows(shop, "select * from marketing.recommendations where purpose = 'discovery'")
+    top = lists[(lists["business_date"] == D) & (lists["rank"] <= 3)]
+    after = lists[lists["business_date"] == D + timedelta(days=1)]
+    assert top.merge(after, on=["customer_id", "item_id"]).empty
+
+
+def test_blocked_items_are_never_listed(shop: Engine, make_settings: Callable[..., Settings]) -> None:
+    blocked = [world.item(0, 0), world.item(1, 1)]
+    world.night(shop, make_settings(recommender=world.RECOMMENDER | {"blocked_items": blocked}))
+    assert not set(blocked) & set(world.rows(shop, LISTS)["item_id"])
+
+
+def test_quotas_of_the_settings_hold(shop: Engine, make_settings: Callable[..., Settings]) -> None:
+    rules = {"list_rules": {"discovery": {"per_category": 2}}, "list_length": 6}
+    world.night(shop, make_settings(recommender=world.RECOMMENDER | rules))
+    lists = world.rows(shop, LISTS)
+    shelves = lists.assign(shelf=lists["item_id"].str[1]).groupby(["purpose", "customer_id", "shelf"]).size()
+    assert shelves["discovery"].max() == 2
+    assert shelves["next_purchase"].max() > 2
+
+
 def test_nothing_in_stock_is_an_error(trained: Engine, settings: Settings) -> None:
     world.execute(trained, "update marketing.items set in_stock = false")
     with pytest.raises(ValueError, match="no item can be recommended"):

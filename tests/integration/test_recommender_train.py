@@ -204,6 +204,9 @@ def test_artifacts_of_old_models_are_deleted_and_of_others_kept(
         train(shop, settings, D + timedelta(days=day))
     uris = world.rows(shop, "select artifact_uri from marketing.models order by business_date")["artifact_uri"]
     assert [Path(uri).exists() for uri in uris] == [False, False, True, True]
+    train(shop, settings, D)
+    first = world.rows(shop, "select artifact_uri from marketing.models order by business_date")["artifact_uri"][0]
+    assert Path(first).exists(), "a night run again can serve, however old it is"
 
 
 def test_a_proposal_is_judged_by_the_next_night_and_by_no_other(
@@ -248,7 +251,15 @@ def test_setting_that_no_model_knows_is_refused_by_name(
     for wrong, why in (
         ({"models": {"asl": {"factors": 3}}}, "recommender.models has no part 'asl': the parts are own_history"),
         ({"models": {"als": {"factor": 3}}}, "recommender.models.als has no 'factor': it knows half_life_days"),
-        ({"models": {"als": {"factors": "many"}}}, "recommender.models.als.factors is 'many': it must be like 128"),
+        (
+            {"models": {"als": {"factors": "many"}}},
+            "recommender.models.als.factors is 'many': it must be a whole number",
+        ),
+        ({"models": {"als": {"factors": 0}}}, "recommender.models.als.factors is 0: it must be above 0"),
+        ({"models": {"als": {"transform": "sqrt"}}}, "is 'sqrt': it must be one of raw, root, log, binary"),
+        ({"models": {"popularity": {"half_life_days": -3}}}, "popularity.half_life_days is -3: it must be above 0"),
+        ({"ranker": {"feature_share": 2}}, "feature_share is 2: it must be at most 1"),
+        ({"ranker": {"leaves": 1}}, "leaves is 1: it must be at least 2"),
         ({"models": {"popularity": None}}, "leaves out popularity"),
         ({"ranker": {"round": 3}}, "recommender.ranker has no 'round'"),
     ):

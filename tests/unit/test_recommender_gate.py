@@ -73,6 +73,13 @@ def test_a_noisy_tie_is_not_enough() -> None:
     assert verdict.differences[NEXT_PURCHASE].low < -0.01 < verdict.differences[NEXT_PURCHASE].mean + 1e-9
 
 
+def test_what_is_certainly_worse_must_be_no_worse_for_the_other_purpose() -> None:
+    """Else each week's proposal could lose a little, and nothing would stop the drift."""
+    worse = figures(BASE - 0.006, discovery=BASE - 0.001)
+    assert not judge(worse, figures(BASE)).promoted
+    assert judge(figures(BASE - 0.006, discovery=BASE + 0.001), figures(BASE)).promoted
+
+
 def test_a_purpose_with_few_customers_has_no_say() -> None:
     assert judge(figures(BASE, discovery=POPULARITY[:49] - 1), None, name=None).promoted
     assert judge(figures(BASE[:49], POPULARITY[:49], BASE[:49]), None, name=None).reason.startswith(

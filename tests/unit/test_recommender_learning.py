@@ -17,7 +17,7 @@ from include.recommender.candidates import UNRANKED, propose
 from include.recommender.history import Catalogue, History
 from include.recommender.item_facts import ITEM_FACTS, ItemFacts
 from include.recommender.learning import PURPOSES, cut_at, hide_a_part, horizon, splits
-from include.recommender.models import OwnHistoryParameters, PopularityParameters
+from include.recommender.models import Attributes, AttributesParameters, OwnHistoryParameters, PopularityParameters
 from include.recommender.pair_features import PairFeatures, pair_features
 from include.recommender.ranker import Lesson, Ranker, RankerParameters
 from include.recommender.recipe import Recipe
@@ -39,6 +39,34 @@ def test_a_cut_shows_what_was_known_and_hides_the_days_after() -> None:
     assert list(zip(split.customer.tolist(), split.item.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2), (1, 3)]
     assert [found.tolist() for found in split.relevant(NEXT_PURCHASE)] == [[0, 0, 1, 1], [0, 1, 2, 3]]
     assert [found.tolist() for found in split.relevant(DISCOVERY)] == [[0, 1], [1, 3]]
+
+
+def test_of_an_item_that_came_after_the_cut_nothing_is_known_at_the_cut() -> None:
+    """Today's catalogue names it: proposed at the cut by its category, it would teach that what is new is bought."""
+    elements = np.array([(0, 0, 40), (0, 1, 40), (1, 0, 40), (0, 2, 3)], np.int64)
+    catalogue = Catalogue(np.array([0, 0, 0, 0]), np.array([5, 5, 5, 5]), np.full(4, 2.0))
+    history = History.of(2, catalogue, TODAY, elements[:, 0], elements[:, 1], TODAY - elements[:, 2])
+    past = cut_at(history, TODAY - 28, 28).past
+    assert past.catalogue.category.tolist() == [0, 0, -1, -1]
+    assert past.catalogue.brand.tolist() == [5, 5, -1, -1]
+    assert np.isnan(past.catalogue.price[2:]).all()
+    scores = Attributes.fit(past, AttributesParameters()).scores(past)
+    assert set(scores.indices.tolist()) == {0, 1}
+    # Today the one that nobody has met yet is served.
+    assert 3 in Attributes.fit(history, AttributesParameters()).scores(history).indices
+
+
+def test_customers_gone_for_long_do_not_keep_a_shop_from_a_cut_in_time() -> None:
+    gone = [(number, number % 4, 700) for number in range(200, 1200)]
+    active = [(number, number % 4, ago) for number in range(200) for ago in (60, 10)]
+    found = splits(tiny(*gone, *active, customers=1200), days=28, count=1, seed=1)
+    assert [split.in_time for split in found] == [True]
+
+
+def test_where_trees_cannot_tell_candidates_apart_there_is_no_ranker() -> None:
+    values = np.zeros((600, 1), np.float32)
+    lesson = Lesson(("nothing",), values, np.arange(600) % 6 == 0, np.full(100, 6))
+    assert learning.learn([{purpose: [lesson] for purpose in PURPOSES}], shop.RECIPE) == {}
 
 
 def test_what_is_only_looked_at_is_neither_hidden_nor_known_as_bought() -> None:
