@@ -418,7 +418,7 @@ def test_blocked_items_are_never_listed(shop: Engine, make_settings: Callable[..
 
 
 def test_quotas_of_the_settings_hold(shop: Engine, make_settings: Callable[..., Settings]) -> None:
-    rules = {"list_rules": {"discovery": {"per_category": 2}}, "list_length": 6}
+    rules = {"list_rules": {"discovery": {"per_category": 2}}, "list_length": 4}
     world.night(shop, make_settings(recommender=world.RECOMMENDER | rules))
     lists = world.rows(shop, LISTS)
     shelves = lists.assign(shelf=lists["item_id"].str[1]).groupby(["purpose", "customer_id", "shelf"]).size()
