@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from include.recommender import learning, metrics
 from include.recommender.arrange import POOL, Arrangement, ItemTraits, RankedCandidates, arrange, stacked
 from include.recommender.candidates import rank_within
-from include.recommender.frontier import frontier
+from include.recommender.frontier import MARGIN_WEIGHTS, frontier
 from include.recommender.history import History, Numbers
 from include.recommender.item_facts import ItemFacts
 from include.recommender.learning import PURPOSES, Lessons, Split
@@ -150,6 +150,8 @@ def evaluate(
             catalogue=judge.catalogue,
             rules=making.rules[purpose],
             length=making.length,
+            # Where no margin is known, no weight of it changes anything.
+            margin_weights=MARGIN_WEIGHTS if np.isfinite(traits.margin).any() else (0.0,),
         )
         figures[purpose]["frontier"] = [point.as_json() for point in points]
         figures[purpose]["exposure"] = exposure(of_purpose[SERVED], item_groups(split.past, facts))
