@@ -9,10 +9,10 @@ customer wants, publish recommendations, decide who gets which message on D+1 at
 the same tables. Only a source table is read as it is by then: rows that changed since come with the next night.
 
 **What is normal**: about two minutes for a few thousand customers and a million events on two cores; up to five once a
-week and on the first night, when the order of recommendations is learned. A failed `check_data_quality` is the gate at work:
-nothing was trained or planned, yesterday's recommendations stay published, and the task's last log line says which
-table, which expectation and how many rows. Mend the export, drop the file again under the same name (it replaces its
-own rows) and clear the failed run from `load_landing_files`.
+week and on the first night, when the order of recommendations is learned. A failed `check_data_quality` is the gate at
+work: nothing was trained or planned, yesterday's recommendations stay published, and the task's last log line says
+which table, which expectation and how many rows. Mend the export, drop the file again under the same name (it replaces
+its own rows) and clear the failed run from `load_landing_files`.
 
 **Who follows**: `deliver_messages` sends what `schedule_messages` planned. Your own DAGs can follow the assets
 `marketing.recommendations`, `marketing.messages`, `marketing.campaign_results` and the others that the tasks produce.

@@ -38,7 +38,7 @@ def test_a_trained_model_is_shown_with_every_figure(
     assert all(found.ndcg.has_interval and found.recall is not None for found in figures.lists)
     assert sum(group.customers for group in figures.groups) == sum(group.customers for group in figures.segments) == 60
     assert sum(figures.exposure.values()) == pytest.approx(1, abs=1e-5)
-    assert len(figures.frontier) == 28
+    assert len(figures.frontier) == 7
     assert figures.leans_on
 
     monkeypatch.setenv("LAMPLIGHTER_DATABASE_URL", database_url)
