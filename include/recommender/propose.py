@@ -39,8 +39,8 @@ def tune_recommender(engine: Engine, settings: Settings, *, minutes: float) -> T
     cuts before the last, so that the night, which judges by that, does so on days that no parameter was chosen for.
     Run again after the same night and with the same recipe, it goes on where it was.
 
-    Where there is but one cut, or a random part is hidden instead, the night judges by what was tuned on, and says so
-    in the model's metrics (``split``).
+    Where there is but one cut, or a random part is hidden instead, the night judges by what was tuned on:
+    ``splits`` and ``in_time`` of the model's metrics tell.
 
     Raises ValueError where no night has run yet.
     """
