@@ -84,7 +84,7 @@ def _fit(folder: Path) -> tuple[str, str]:
         rankers = learning.learn([told], Recipe(), threads=THREADS)
     names = pd.Index([f"i{number}" for number in range(ITEMS)], dtype=object)
     fitted = replace(fitted, rankers=rankers)
-    model = RecommenderModel("bench", "purchase", date(1970, 6, 29), names, history.catalogue, fitted, {})
+    model = RecommenderModel("bench", "purchase", date(1970, 6, 29), [], names, history.catalogue, fitted, {})
     return artifact.save(model, str(folder / "generation_artifacts"))
 
 
