@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from include.recommender.history import UNKNOWN, Numbers
+from include.recommender.history import UNKNOWN, Catalogue, Numbers
 from include.recommender.models.interface import NOTHING
 from include.settings import RecommenderSettings
 
@@ -83,6 +83,12 @@ class ItemTraits:
     brand: Numbers
     margin: Floats
     factors: NDArray[np.floating] | None = None
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, margin: Floats, factors: NDArray[np.floating] | None) -> Self:
+        """Factors count only where no category and no brand tells items apart: they liken what goes together."""
+        is_bare = (catalogue.category == UNKNOWN).all() and (catalogue.brand == UNKNOWN).all()
+        return cls(catalogue.category, catalogue.brand, margin, factors if is_bare else None)
 
     @cached_property
     def groupings(self) -> tuple[Numbers, ...]:

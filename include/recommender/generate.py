@@ -36,6 +36,7 @@ from include.settings import RecommenderSettings, Settings
 logger = logging.getLogger(__name__)
 
 LOCK_NAME = "lamplighter.recommender.drafts"
+ROWS_AT_ONCE = 10_000
 DRAFT_COLUMNS = ["customer_id", "purpose", "rank", "item_id", "score", "strategy", "reason_item_id"]
 
 
@@ -113,10 +114,12 @@ def generate_recommendations(
 def _read(
     connection: Connection, settings: Settings, business_date: date, model: RecommenderModel, shard: int, shards: int
 ) -> _Shard:
+    # Streamed, so that of everyone's rows only the shard's are held.
     everyone = connection.execute(
         select(customer_features.c.customer_id, customer_features.c.preferred_categories).where(
             customer_features.c.business_date == business_date
-        )
+        ),
+        execution_options={"yield_per": ROWS_AT_ONCE},
     )
     favourites = {customer: list(names) for customer, names in everyone if shard_of(customer, shards) == shard}
     customers = pd.Index(sorted(favourites), dtype=object)
@@ -133,7 +136,7 @@ def _read(
         refusals.read(connection, settings.recommender, business_date, customers, items.ids),
         Fallback(popularity, items.categories, items.allowed & ~blocked),
         items.titled,
-        ItemTraits(model.catalogue.category, model.catalogue.brand, items.margin),
+        model.fitted.traits(model.catalogue, items.margin),
     )
 
 

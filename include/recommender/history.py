@@ -26,6 +26,10 @@ def distinct(numbers: Numbers) -> Numbers:
     return ordered[np.concatenate([[len(ordered) > 0], np.diff(ordered) != 0])[: len(ordered)]]
 
 
+MOST_HALF_LIVES = 50
+"""A weight's square, 2⁻¹⁰⁰, is still a number in single precision; what is older stays known, just as little."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Items by number: of their category and brand (items,), UNKNOWN for none, and price (items,), NaN for none."""
@@ -148,8 +152,12 @@ class History:
         return self.matrix(self.pairs.bought)
 
     def weights(self, half_life_days: float = inf) -> csr_matrix:
-        """(customers, items): weights halved every ``half_life_days`` up to ``today``; only what is above zero."""
-        decayed = self.weight * np.exp2((self.day - self.today) / half_life_days)
+        """(customers, items): weights halved every ``half_life_days`` up to ``today``; only what is above zero.
+
+        They are halved ``MOST_HALF_LIVES`` times at most.
+        """
+        half_lives = np.minimum((self.today - self.day) / half_life_days, MOST_HALF_LIVES)
+        decayed = self.weight * np.exp2(-half_lives)
         summed = np.add.reduceat(decayed, self.pair_starts) if len(self.day) else decayed
         return self.matrix(np.where(summed > 0, summed, 0))
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, FromClause, column, select, table
 
 from include.business_time import day_bounds
 from include.db.tables import LONGEST_NAME
@@ -19,8 +19,13 @@ from include.recommender.history import UNKNOWN, Catalogue, History, Numbers
 from include.settings import Settings
 
 EPOCH = date(1970, 1, 1)
-TARGETS = ("purchase", "rating", "click", "add_to_cart", "view")
+PURCHASE = "purchase"
+TARGETS = (PURCHASE, "rating", "click", "add_to_cart", "view")
 """Event types that may be what is foretold, the most telling first."""
+
+
+SHARD_CUSTOMERS = table("shard_customers", column("customer_id"))
+"""Temporary, of ``create_shard_customers``."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,24 @@ def read_shop(connection: Connection, settings: Settings, business_date: date) -
     target = target_of(activity["event_type"].cat.categories.tolist(), settings.recommender.target_event)
     items = read_items(connection, activity["item_id"].cat.categories.tolist())
     customers = reading.sorted_ids(activity["customer_id"])
-    of_customers = read_segments(connection, settings)
+    of_customers = read_segments(connection, settings, customers_table)
     segments = sorted(set(of_customers.values()))
     segment = segment_numbers(of_customers, customers, segments)
     history = history_of(activity, customers, items, target, settings, business_date)
     return Shop(customers, segments, items, target, replace(history, segment=segment))
 
 
-def read_segments(connection: Connection, settings: Settings) -> dict[str, str]:
-    """By customer: what the customers' column of ``recommender.segment_by`` says, where it says anything."""
+def read_segments(connection: Connection, settings: Settings, among: FromClause) -> dict[str, str]:
+    """By customer: what the customers' column of ``recommender.segment_by`` says, where it says anything.
+
+    among: a table with their customer_id.
+    """
     column = customers_table.c[settings.recommender.segment_by]
-    query = select(customers_table.c.customer_id, column).where(column.is_not(None), column != "")
+    query = (
+        select(customers_table.c.customer_id, column)
+        .where(customers_table.c.customer_id.in_(select(among.c.customer_id)))
+        .where(column.is_not(None), column != "")
+    )
     return dict(connection.execute(query).tuples().all())
 
 
@@ -107,8 +119,9 @@ def read_histories(
     What they did with an item that ``items`` does not have is left out.
     """
     activity = reading.read(connection, "select_shard_activity", _bounds(settings, business_date))
+    of_customers = read_segments(connection, settings, SHARD_CUSTOMERS)
     history = history_of(activity, customers, items, target, settings, business_date)
-    return replace(history, segment=segment_numbers(read_segments(connection, settings), customers, segments))
+    return replace(history, segment=segment_numbers(of_customers, customers, segments))
 
 
 def read_items(connection: Connection, others: Sequence[str] = ()) -> Items:
@@ -171,7 +184,8 @@ def history_of(
     """From rows of customer_id, item_id, event_type, business_day (days since 1970-01-01).
 
     An event type counts once per customer, item and day, with its weight of ``features.event_weights``; the target
-    counts 1 where that says 0, for what is to be foretold must be told.
+    counts 1 where that says 0, for what is to be foretold must be told. A purchase counts as bought whatever is
+    foretold, so that discovery never lists it.
     """
     weights = settings.features.event_weights
     types = activity["event_type"].cat.categories.tolist()
@@ -183,8 +197,9 @@ def history_of(
     event_type = activity["event_type"].cat.codes.to_numpy(np.int64)
     once = pd.DataFrame({"c": customer, "i": item, "t": event_type, "d": activity["business_day"].to_numpy(np.int64)})
     once = once[(customer >= 0) & (item >= 0)].drop_duplicates()
+    is_bought = np.array([name in (target, PURCHASE) for name in types] or [False])
     weight = of_type[once["t"]] if len(once) else np.zeros(0)
-    bought = np.array([name == target for name in types] or [False])[once["t"]] if len(once) else np.zeros(0, bool)
+    bought = is_bought[once["t"]] if len(once) else np.zeros(0, bool)
     told = (weight != 0) | bought
     return History.of(
         len(customers),

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from include.db.tables import DISCOVERY
 from include.recommender.arrange import Arrangement, ItemTraits, RankedCandidates, arrange
 from include.recommender.candidates import UNRANKED, Candidates, find, propose, rank_within
-from include.recommender.history import History, Numbers
+from include.recommender.history import Catalogue, History, Numbers
 from include.recommender.item_facts import ItemFacts
 from include.recommender.models import CandidateModel, ImplicitAls, ImplicitAlsParameters, model_of
 from include.recommender.models.implicit_als import Factors
@@ -94,6 +94,10 @@ class TwoStage:
     def item_factors(self) -> dict[str, Factors]:
         """(items, factors) of each part that has any."""
         return {name: model.item_factors for name, model in self.models.items() if isinstance(model, ImplicitAls)}
+
+    def traits(self, catalogue: Catalogue, margin: NDArray[np.float64]) -> ItemTraits:
+        """What tells the items of ``catalogue`` apart: where it does not, what goes with what by the factors."""
+        return ItemTraits.of(catalogue, margin, next(iter(self.item_factors.values()), None))
 
     def say(self, history: History, *, threads: int = 1) -> Said:
         """What each part says of the customers of ``history``, for whatever purpose."""

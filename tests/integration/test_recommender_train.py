@@ -316,6 +316,23 @@ def test_history_counts_an_event_type_once_a_day_and_remembers_what_was_returned
     assert row[0, read.items.ids.get_loc(world.item(1, 2))] == 0
 
 
+def test_a_purchase_counts_as_bought_whatever_is_foretold(
+    shop: Engine, make_settings: Callable[..., Settings]
+) -> None:
+    c, never = world.customer(0), world.item(1, 3)
+    world.land(shop, [world.event("v1", c, never, D, "view")])
+    settings = make_settings(recommender=world.RECOMMENDER | {"target_event": "view"})
+    with shop.connect() as connection:
+        read = read_shop(connection, settings, D)
+    assert read.target == "view"
+    known = read.history.known.getrow(read.customers.get_loc(c))
+    named = set(read.items.ids[known.indices])
+    bought = world.rows(
+        shop, "select distinct item_id from marketing.events where customer_id = :c and event_type = 'purchase'", c=c
+    )
+    assert named == {*bought["item_id"], never}
+
+
 @pytest.mark.parametrize(("event_type", "counts"), [("rating", 1.0), ("view", 0.1)])
 def test_where_nobody_buys_something_else_is_foretold(
     shop: Engine, settings: Settings, event_type: str, counts: float

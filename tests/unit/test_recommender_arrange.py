@@ -17,7 +17,7 @@ from include.recommender import arrange as arranging
 from include.recommender import frontier as judging
 from include.recommender.arrange import POOL, Arrangement, ItemTraits, RankedCandidates, arrange
 from include.recommender.frontier import Point, frontier, intra_list_diversity
-from include.recommender.history import UNKNOWN
+from include.recommender.history import UNKNOWN, Catalogue
 from include.recommender.metrics import Relevance
 from include.recommender.models.interface import NOTHING
 
@@ -125,6 +125,13 @@ def test_factors_tell_items_apart_where_groups_do_not() -> None:
     assert listed(falling(4), traits_of(4, category=[7, 7, 7, 7]), Arrangement(diversity=0.3), 2) == [0, 1]
     likeness = arranging.Likeness.among(np.arange(4)[None], traits)
     assert likeness.to(np.array([0])).tolist() == [[1.0, 1.0, 0.5, 0.5]]
+
+
+def test_factors_count_only_where_no_group_tells_items_apart() -> None:
+    unknown, margin, factors = np.full(2, UNKNOWN), np.full(2, NONE), np.ones((2, 3))
+    assert ItemTraits.of(Catalogue.bare(2), margin, factors).factors is factors
+    for known in (Catalogue(np.array([UNKNOWN, 4]), unknown, margin), Catalogue(unknown, np.array([4, UNKNOWN]), margin)):
+        assert ItemTraits.of(known, margin, factors).factors is None
 
 
 def test_where_nothing_is_known_of_items_diversity_changes_nothing() -> None:

@@ -239,3 +239,25 @@ def test_what_is_popular_in_a_segment_is_shrunk_towards_everyones() -> None:
     newcomers = History.of(3, Catalogue.bare(4), TODAY, nobody, nobody, nobody, segment=np.array([1, UNKNOWN, 7]))
     np.testing.assert_array_equal(model.scores(newcomers).toarray()[0], scores[1])
     np.testing.assert_array_equal(model.scores(newcomers).toarray()[1:], np.tile(everyone, (2, 1)))
+
+
+def test_what_is_very_old_still_weighs_something() -> None:
+    """At a half-life of 14 days, eight years are 2⁻²⁰⁹: nothing in single precision, and then nobody's taste."""
+    history = History.of(1, Catalogue.bare(2), TODAY, np.zeros(2, np.int64), np.arange(2), np.array([TODAY - 2920, TODAY]))
+    old, new = history.weights(14.0).toarray()[0]
+    assert 0 < old < 1e-12 < new
+    assert old * old > np.finfo(np.float32).tiny
+
+
+@every_model
+def test_a_customer_silent_for_years_is_served_by_what_they_did_then(kind: Any, parameters: Any) -> None:
+    history = shop()
+    old = np.flatnonzero(history.customer == 0)
+    day = history.day.copy()
+    day[old] -= 4000
+    aged = History.of(
+        CUSTOMERS, history.catalogue, TODAY, history.customer, history.item, day, history.weight, history.bought
+    )
+    scores = kind.fit(aged, parameters).scores(aged).getrow(0).toarray()[0]
+    assert np.isfinite(scores).all()
+    assert scores.any()
