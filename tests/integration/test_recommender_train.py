@@ -316,9 +316,7 @@ def test_history_counts_an_event_type_once_a_day_and_remembers_what_was_returned
     assert row[0, read.items.ids.get_loc(world.item(1, 2))] == 0
 
 
-def test_a_purchase_counts_as_bought_whatever_is_foretold(
-    shop: Engine, make_settings: Callable[..., Settings]
-) -> None:
+def test_a_purchase_counts_as_bought_whatever_is_foretold(shop: Engine, make_settings: Callable[..., Settings]) -> None:
     c, never = world.customer(0), world.item(1, 3)
     world.land(shop, [world.event("v1", c, never, D, "view")])
     settings = make_settings(recommender=world.RECOMMENDER | {"target_event": "view"})

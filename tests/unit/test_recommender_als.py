@@ -108,6 +108,20 @@ def test_best_items_are_those_found_by_hand(items: int, length: int, threads: in
         assert values.tolist() == pytest.approx(of_wanted + [0] * (length - len(wanted)))
 
 
+def test_items_too_short_to_matter_change_nothing() -> None:
+    """Of items whose factors differ in length, most are never looked at; some customers have only short ones left."""
+    generator = np.random.default_rng(8)
+    of_items = generator.standard_normal((5000, 6), np.float32) * generator.gamma(0.3, 1, (5000, 1)).astype(np.float32)
+    customers = generator.standard_normal((60, 6), np.float32)
+    known = generator.random((60, 5000)) < 0.02
+    known[7] = np.linalg.norm(of_items, axis=1) > 0.01
+    excluded = csr_matrix(known.astype(np.float32))
+    for some in (np.arange(60), np.delete(np.arange(60), 7)):
+        found, _ = best_items(of_items, customers[some], 20, excluded=excluded[some])
+        for place, number in enumerate(some):
+            assert found[place].tolist() == by_hand(of_items, customers[number], 20, excluded[number].indices)[0]
+
+
 def test_equal_items_beyond_the_spare_ones_come_by_number() -> None:
     """A thousand items of one score: whichever a search meets first, the lowest numbers are listed."""
     of_items = np.ones((1000, 4), np.float32)

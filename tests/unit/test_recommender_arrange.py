@@ -130,7 +130,10 @@ def test_factors_tell_items_apart_where_groups_do_not() -> None:
 def test_factors_count_only_where_no_group_tells_items_apart() -> None:
     unknown, margin, factors = np.full(2, UNKNOWN), np.full(2, NONE), np.ones((2, 3))
     assert ItemTraits.of(Catalogue.bare(2), margin, factors).factors is factors
-    for known in (Catalogue(np.array([UNKNOWN, 4]), unknown, margin), Catalogue(unknown, np.array([4, UNKNOWN]), margin)):
+    for known in (
+        Catalogue(np.array([UNKNOWN, 4]), unknown, margin),
+        Catalogue(unknown, np.array([4, UNKNOWN]), margin),
+    ):
         assert ItemTraits.of(known, margin, factors).factors is None
 
 

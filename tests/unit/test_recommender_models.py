@@ -243,7 +243,9 @@ def test_what_is_popular_in_a_segment_is_shrunk_towards_everyones() -> None:
 
 def test_what_is_very_old_still_weighs_something() -> None:
     """At a half-life of 14 days, eight years are 2⁻²⁰⁹: nothing in single precision, and then nobody's taste."""
-    history = History.of(1, Catalogue.bare(2), TODAY, np.zeros(2, np.int64), np.arange(2), np.array([TODAY - 2920, TODAY]))
+    history = History.of(
+        1, Catalogue.bare(2), TODAY, np.zeros(2, np.int64), np.arange(2), np.array([TODAY - 2920, TODAY])
+    )
     old, new = history.weights(14.0).toarray()[0]
     assert 0 < old < 1e-12 < new
     assert old * old > np.finfo(np.float32).tiny
