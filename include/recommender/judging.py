@@ -88,23 +88,12 @@ def judge(night: Night, recipe: Recipe, former: RecommenderModel | None) -> Judg
     teaching, numbers = (numbers, numbers) if older else (numbers[::2], numbers[1::2])
     fitted = TwoStage.fit(newest.past, recipe, threads=threads)
     told: list[Lessons] = []
-    if kept is None:
-        if not older:
-            told.append(learning.lessons(fitted, newest, teaching, seed=night.seed, threads=threads))
-        for place, split in enumerate(older):
-            then = TwoStage.fit(split.past, recipe, threads=threads)
-            chosen = learning.drawn(learning.known_buyers(split), night.settings.learning_customers, night.seed + place)
-            told.append(learning.lessons(then, split, chosen, seed=night.seed + place, threads=threads))
-            logger.info(
-                "cut %d of %d: %d customers in %.3gs",
-                place + 1,
-                len(older),
-                len(chosen),
-                time.perf_counter() - started,
-            )
-        judges = learning.learn(told, recipe, threads=threads)
-    else:
-        judges = dict(kept.judges)
+    if kept is None and older:
+        count = night.settings.learning_customers
+        told = learning.teach(older, recipe, customers=count, seed=night.seed, threads=threads)
+    elif kept is None:
+        told = [learning.lessons(fitted, newest, teaching, seed=night.seed, threads=threads)]
+    judges = dict(kept.judges) if kept else learning.learn(told, recipe, threads=threads)
     traits = fitted.traits(night.shop.items.catalogue, night.shop.items.margin)
     listed = evaluation.make_lists(
         replace(fitted, rankers=judges), newest, numbers, traits, night.making, seed=night.seed, threads=threads

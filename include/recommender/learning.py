@@ -163,6 +163,22 @@ def lessons(fitted: TwoStage, split: Split, numbers: Numbers, *, seed: int, thre
     return told
 
 
+def teach(splits: Sequence[Split], recipe: Recipe, *, customers: int, seed: int, threads: int = 1) -> list[Lessons]:
+    """Lessons from ``customers`` drawn of each of ``splits``, on whose past the recipe is fitted from nothing.
+
+    To let ALS go on from one cut to the next would save a seventh of the time, and costs discovery about 0.002 of
+    nDCG@10 on The Complete Journey.
+    """
+    started, told = time.perf_counter(), []
+    for place, split in enumerate(splits):
+        fitted = TwoStage.fit(split.past, recipe, threads=threads)
+        numbers = drawn(known_buyers(split), customers, seed + place)
+        told.append(lessons(fitted, split, numbers, seed=seed + place, threads=threads))
+        seconds = time.perf_counter() - started
+        logger.info("%d of %d cuts: learned from %d customers in %.3gs", len(told), len(splits), len(numbers), seconds)
+    return told
+
+
 def _bought(relevant: tuple[Numbers, Numbers], customer: Numbers, item: Numbers, items: int) -> NDArray[np.bool_]:
     keys = np.sort(relevant[0] * items + relevant[1])
     return find(keys, customer * items + item)[1]

@@ -108,15 +108,11 @@ def tuned(past: History) -> Recipe:
 
 def learned(past: History, recipe: Recipe) -> TwoStage:
     """As a first night would fit it on all that is known."""
-    told = []
     days = learning.horizon(past, SETTINGS.evaluation_days)
-    for place, split in enumerate(learning.splits(past, days=days, count=SETTINGS.learning_splits, seed=SETTINGS.seed)):
-        fitted = TwoStage.fit(split.past, recipe, threads=THREADS)
-        numbers = learning.drawn(learning.known_buyers(split), SETTINGS.learning_customers, place)
-        told.append(learning.lessons(fitted, split, numbers, seed=place, threads=THREADS))
-        kind = "days" if split.in_time else "random part"
-        print(f"  learned from {len(numbers)} customers of cut {place + 1} ({kind})", file=sys.stderr, flush=True)
-    return TwoStage.fit(past, recipe, rankers=learning.learn(told, recipe, threads=THREADS), threads=THREADS)
+    splits = learning.splits(past, days=days, count=SETTINGS.learning_splits, seed=SETTINGS.seed)
+    told = learning.teach(splits, recipe, customers=SETTINGS.learning_customers, seed=0, threads=THREADS)
+    rankers = learning.learn(told, recipe, threads=THREADS)
+    return TwoStage.fit(past, recipe, rankers=rankers, threads=THREADS)
 
 
 def table(title: str, listed: Listed, splits: Mapping[str, Split], purposes: tuple[str, ...], met: int) -> None:
