@@ -1,0 +1,402 @@
+"""When customers click: a few classes of hour curves, learned from everyone. Arrays in, arrays out, one channel.
+
+The axes of a count array are (customer, day type, hour): hours 0 to 23 of the customer's own clock, on a circle. The
+model, an empirical-Bayes one (latent classes, fitted by variational EM; Bishop 2006, chapter 10):
+
+    clicks_dh ~ Poisson(sends_dh · r · θ_c,dh)      r: the customer's level, c: the customer's class on such days
+    θ_c,dh    = g_d · f(h − peak_c)^strength_c      g: the shop's rate; f: one shape for all, around its peak
+    r         = ρ_segment · x, x ~ w                w: weights of LEVELS, whatever they are (Laird 1978)
+    c         ~ ω_segment on working days, and on weekends the same strength, its peak turned by Δ ~ τ
+
+So little is known of one customer (three clicks in ninety sends, say) that the question is not what their curve is but
+which of the curves that others have is theirs; and all clicks together say what those curves are. Nobody's hours are
+assumed: f, g, ω, τ, ρ and w are learned, and where no hour is better than another f becomes flat. When customers are
+active in the shop is evidence too, worth as many clicks as makes their real clicks likeliest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+HOURS = 24
+DAY_TYPES = 2
+STRENGTHS = (0.5, 1.0, 1.6)
+"""Of the classes with a peak, as powers of the shape; one class more has none."""
+CLASSES = 1 + len(STRENGTHS) * HOURS
+PRIOR_RATE = 0.011
+"""Click rate of a shop that has sent nothing yet, near that of a large retailer's campaigns (1.1% of sends)."""
+PRIOR_SENDS = 200.0
+"""Pseudo-sends behind ``PRIOR_RATE``."""
+LEVELS = np.exp(np.linspace(np.log(0.05), np.log(20), 32))
+FIRST_SPREAD = 0.7
+"""Standard deviation of log x before anything is known of it."""
+PRIOR_CUSTOMERS = 30.0
+"""Pseudo-customers who tie a segment's classes and level to everyone's."""
+PRIOR_TURNED = (50.0, 0.5)
+"""Pseudo-customers whose weekends are as their other days, and for each other turn of the clock."""
+PRIOR_CLICKS = 10.0
+"""Pseudo-clicks behind the rate of each type of day and each hour of the shape, in each step that learns them."""
+STEP = 0.7
+SHAPE_CONCENTRATION = 20.0
+"""Steps of the shape are smoothed around the clock by exp(concentration · (cos Δ − 1))."""
+ITERATIONS = 30
+EXPECTATIONS = 2
+ACTIVITY_EVERY = 10
+TINY = 1e-300
+PRIOR_CLASS = 1 / CLASSES
+ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Clicks that a customer's activity in the shop may be worth."""
+CUSTOMERS_AT_ONCE = 20_000
+RATE_BOUNDS = (1e-6, 0.95)
+INTERVAL = 0.9
+
+
+@dataclass(frozen=True)
+class Counts:
+    """sends, clicks: (customers, day type, hour), decayed, 0 ≤ clicks ≤ sends. segment: (customers,) codes from 0.
+
+    activity: (customers, hour), shares of shop activity by hour; rows of zeros where there is none.
+    """
+
+    sends: Floats
+    clicks: Floats
+    segment: Codes
+    activity: Floats
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    def of(self, customers: NDArray[Any]) -> Self:
+        return replace(
+            self,
+            sends=self.sends[customers],
+            clicks=self.clicks[customers],
+            segment=self.segment[customers],
+            activity=self.activity[customers],
+        )
+
+
+@dataclass(frozen=True)
+class HourPosterior:
+    """What is known of the click rates of some customers on days of one type.
+
+    share: (customers, classes), of each class. level: (customers, classes), E[r] if it is that one. curves: (classes,
+    hours), θ. log_level, log_variance: (customers,), mean and variance of log r.
+    """
+
+    share: Floats
+    level: Floats
+    curves: Floats
+    log_level: Floats
+    log_variance: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """(customers, hours)."""
+        return np.clip((self.share * self.level) @ self.curves, *RATE_BOUNDS)
+
+    def interval(self, share: float = INTERVAL) -> tuple[Floats, Floats]:
+        """(customers, hours) twice: what holds the rate with probability ``share``, each tail as much of the rest.
+
+        As if the logarithm of a rate, a sum of the level's and the curve's, were normal.
+        """
+        logs = np.log(self.curves)
+        of_curve = self.share @ logs
+        deviation = np.sqrt(self.log_variance[:, None] + self.share @ logs**2 - of_curve**2)
+        middle, reach = self.log_level[:, None] + of_curve, ndtri((1 + share) / 2)
+        low, high = np.exp(middle - reach * deviation), np.exp(middle + reach * deviation)
+        return np.clip(low, 0, RATE_BOUNDS[1]), np.clip(high, 0, 1)
+
+
+@dataclass(frozen=True)
+class HourModel:
+    """What is common to all customers of a channel.
+
+    shop: (day type,), g. shape: (hours,), f from its peak on, of mean 1. weights: (segments, classes), ω.
+    turn: (hours,), τ. level: (segments,), ρ. levels: (levels,), w. activity_clicks: what activity in the shop is worth.
+    """
+
+    shop: Floats
+    shape: Floats
+    weights: Floats
+    turn: Floats
+    level: Floats
+    levels: Floats
+    activity_clicks: float
+
+    @classmethod
+    def first(cls, rate: float, segments: int) -> Self:
+        """Before anything is learned: mild peaks, at any hour."""
+        shape = np.exp(0.5 * np.cos(2 * np.pi * np.arange(HOURS) / HOURS))
+        return cls(
+            shop=np.full(DAY_TYPES, rate),
+            shape=shape / shape.mean(),
+            weights=np.full((segments, CLASSES), 1 / CLASSES),
+            turn=_turned(np.zeros(HOURS)),
+            level=np.ones(segments),
+            levels=_first_levels(),
+            activity_clicks=ACTIVITY_CLICKS[1],
+        )
+
+    @classmethod
+    def learn(cls, counts: Counts, *, segments: int, iterations: int | None = None) -> Self:
+        """From all customers' counts; the same model for the same counts."""
+        rate = (counts.clicks.sum() + PRIOR_SENDS * PRIOR_RATE) / (counts.sends.sum() + PRIOR_SENDS)
+        model = cls.first(float(rate), segments)
+        reached = counts.of(np.flatnonzero(counts.sends.any(axis=(1, 2))))
+        if not len(reached):
+            return model
+        for number in range(iterations or ITERATIONS):
+            if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1:
+                model = model._with_best_activity(reached)
+            model = model._improved(model._sums(reached))
+        return model
+
+    # --- curves ------------------------------------------------------------------------------------------------------
+
+    @property
+    def peaks(self) -> Floats:
+        """(classes, hours): f(h − peak)^strength, each of mean 1; the first class has no peak."""
+        turned = [np.ones((1, HOURS))]
+        for strength in STRENGTHS:
+            shape = self.shape**strength
+            turned.append(np.stack([np.roll(shape / shape.mean(), peak) for peak in range(HOURS)]))
+        return np.concatenate(turned)
+
+    def curves(self, day_type: int) -> Floats:
+        """(classes, hours): θ."""
+        return self.peaks * self.shop[day_type]
+
+    # --- what is known of customers ----------------------------------------------------------------------------------
+
+    def posterior(self, counts: Counts, day_type: int) -> HourPosterior:
+        """Of each customer's click rate at each hour of days of ``day_type`` (0: working days, 1: weekends)."""
+        known = self._known(counts)
+        return HourPosterior(
+            known.share[day_type],
+            known.level(day_type),
+            self.curves(day_type),
+            known.log_level,
+            known.log_variance,
+        )
+
+    def _known(self, counts: Counts) -> _Known:
+        """Shares of classes and levels, each day type given what is expected on days of the other."""
+        curves = [self.curves(day_type) for day_type in range(DAY_TYPES)]
+        expected = [counts.sends[:, kind] @ curves[kind].T for kind in range(DAY_TYPES)]
+        told = [counts.clicks[:, kind] @ np.log(curves[kind]).T for kind in range(DAY_TYPES)]
+        clicks = counts.clicks.sum(axis=(1, 2))
+        prior = np.log(self.weights)[counts.segment]
+        prior = _log_normal(prior + self.activity_clicks * (counts.activity @ np.log(self.peaks).T))
+        # Which class it is, is asked as if x were Gamma distributed with the mean and variance of w.
+        mean_level, concentration = self.moments
+        level = self.level[counts.segment]
+        base = (concentration / (mean_level * level))[:, None]
+        share = [np.exp(prior)] * DAY_TYPES
+        for _ in range(EXPECTATIONS):
+            mean = [(share[kind] * expected[kind]).sum(axis=1, keepdims=True) for kind in range(DAY_TYPES)]
+            total = base + mean[0] + mean[1]
+            # r is integrated out: it takes up whatever clicks are more or fewer than a class expects.
+            rate = [total - mean[kind] + expected[kind] for kind in range(DAY_TYPES)]
+            said = [
+                told[kind] - (clicks + concentration)[:, None] * np.log(rate[kind] / total) for kind in range(DAY_TYPES)
+            ]
+            pair = _Pair.of(prior + said[0], said[1], self.turn)
+            share = [pair.working, pair.weekend]
+        expecting = (mean[0] + mean[1])[:, 0] * level
+        logs = np.log(self.levels) + clicks[:, None] * np.log(LEVELS) - expecting[:, None] * LEVELS
+        return _Known(clicks, level, share, [of / total for of in rate], expecting, np.exp(_log_normal(logs)), pair)
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        """Mean of x, and its square over the variance."""
+        mean = float(self.levels @ LEVELS)
+        return mean, mean**2 / max(float(self.levels @ LEVELS**2) - mean**2, 1e-3)
+
+    # --- learning ----------------------------------------------------------------------------------------------------
+
+    def _sums(self, counts: Counts) -> _Sums:
+        """Over all customers, a block at a time."""
+        parts = []
+        for start in range(0, len(counts), CUSTOMERS_AT_ONCE):
+            part = counts.of(np.arange(start, min(start + CUSTOMERS_AT_ONCE, len(counts))))
+            parts.append(_Sums.of(part, self._known(part), len(self.level)))
+        return _Sums(*(np.sum([getattr(part, name.name) for part in parts], axis=0) for name in fields(_Sums)))
+
+    def _improved(self, sums: _Sums) -> Self:
+        """The maximisation step, a part of the way."""
+        peaks, shares = self.peaks, sums.shares
+        exposure = sums.exposure * peaks[:, None, :] * self.shop[:, None]
+        clicked, expected = (told.sum(axis=(0, 2)) + PRIOR_CLICKS for told in (sums.clicks, exposure))
+        everyone = _shares(shares.sum(axis=0) + PRIOR_CLASS)
+        weights = _shares(shares + PRIOR_CUSTOMERS * everyone)
+        level = self.level * (sums.clicked + PRIOR_CLICKS) / (sums.expected + PRIOR_CLICKS)
+        level = level / ((level * sums.customers).sum() / sums.customers.sum())
+        return replace(
+            self,
+            shop=self.shop * (clicked / expected) ** STEP,
+            shape=self._improved_shape(sums.clicks.sum(axis=1), exposure.sum(axis=1)),
+            weights=weights,
+            turn=_turned(sums.turned),
+            level=level,
+            levels=_shares(sums.levels + PRIOR_CUSTOMERS * _first_levels()),
+        )
+
+    def _improved_shape(self, clicks: Floats, exposure: Floats) -> Floats:
+        """clicks, exposure: (classes, hours), told from each class's peak on and added up by strength."""
+        aligned = np.zeros((2, HOURS))
+        for number, strength in enumerate(STRENGTHS):
+            for peak in range(HOURS):
+                row = 1 + number * HOURS + peak
+                aligned += strength * np.roll([clicks[row], exposure[row]], -peak, axis=1)
+        shape = self.shape * np.exp(STEP * _step(*aligned))
+        return shape / shape.mean()
+
+    def _with_best_activity(self, counts: Counts) -> Self:
+        """What activity in the shop is worth, as makes clicks likeliest."""
+        if not counts.activity.any():
+            return self
+        some = counts.of(np.arange(min(len(counts), CUSTOMERS_AT_ONCE)))
+        tried = [replace(self, activity_clicks=clicks) for clicks in ACTIVITY_CLICKS]
+        return max(tried, key=lambda model: float(model._known(some).pair.evidence.sum()))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Shares (customers, classes) of the classes of both day types; evidence: (customers,), the log of their weight.
+
+    joint: by strength, (peak, peak), how much of all customers' shares lies on each pair of peaks.
+    """
+
+    working: Floats
+    weekend: Floats
+    evidence: Floats
+    joint: Floats
+
+    @classmethod
+    def of(cls, working: Floats, weekend: Floats, turn: Floats) -> Self:
+        """working, weekend: (customers, classes), log weights of each day type's classes by themselves."""
+        tops = [logs.max(axis=1, keepdims=True) for logs in (working, weekend)]
+        own, other = np.exp(working - tops[0]) + TINY, np.exp(weekend - tops[1]) + TINY
+        turned = np.stack([np.roll(turn, peak) for peak in range(HOURS)])
+        both = np.empty_like(own), np.empty_like(other)
+        for kind, (mine, theirs, matrix) in enumerate(((own, other, turned.T), (other, own, turned))):
+            both[kind][:, 0] = mine[:, 0] * theirs[:, 0]
+            for columns in _columns():
+                both[kind][:, columns] = mine[:, columns] * (theirs[:, columns] @ matrix)
+        total = both[0].sum(axis=1, keepdims=True)
+        joint = np.stack([((own[:, columns] / total).T @ other[:, columns]) * turned for columns in _columns()])
+        evidence = (np.log(total) + tops[0] + tops[1])[:, 0]
+        return cls(both[0] / total, _shares(both[1]), evidence, joint)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """clicks, segment_level, expecting: (customers,), expecting as many clicks if x were 1.
+
+    share, rate: by day type, (customers, classes); rate: how many clicks are expected if it is the class, relative to
+    all. levels: (customers, levels), shares of x.
+    """
+
+    clicks: Floats
+    segment_level: Floats
+    share: list[Floats]
+    rate: list[Floats]
+    expecting: Floats
+    levels: Floats
+    pair: _Pair
+
+    def level(self, day_type: int) -> Floats:
+        """(customers, classes): E[r] given the class."""
+        return (self.segment_level * (self.levels @ LEVELS))[:, None] / self.rate[day_type]
+
+    @property
+    def log_level(self) -> Floats:
+        return np.log(self.segment_level) + self.levels @ np.log(LEVELS)
+
+    @property
+    def log_variance(self) -> Floats:
+        logs = np.log(LEVELS)
+        return self.levels @ logs**2 - (self.levels @ logs) ** 2
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """clicks, exposure: (classes, day type, hour). shares: (segments, classes). levels: (levels,). turned: (hours,).
+
+    customers, clicked, expected: (segments,).
+    """
+
+    clicks: Floats
+    exposure: Floats
+    shares: Floats
+    levels: Floats
+    turned: Floats
+    customers: Floats
+    clicked: Floats
+    expected: Floats
+
+    @classmethod
+    def of(cls, counts: Counts, known: _Known, segments: int) -> Self:
+        member = np.zeros((segments, len(counts)))
+        member[counts.segment, np.arange(len(counts))] = 1
+        weight = [known.share[kind] * known.level(kind) for kind in range(DAY_TYPES)]
+        joint = known.pair.joint.sum(axis=0)
+        return cls(
+            np.stack([known.share[kind].T @ counts.clicks[:, kind] for kind in range(DAY_TYPES)], axis=1),
+            np.stack([weight[kind].T @ counts.sends[:, kind] for kind in range(DAY_TYPES)], axis=1),
+            member @ known.share[0],
+            known.levels.sum(axis=0),
+            np.array([np.trace(np.roll(joint, -turn, axis=1)) for turn in range(HOURS)]),
+            member.sum(axis=1),
+            member @ known.clicks,
+            member @ (known.expecting * (known.levels @ LEVELS)),
+        )
+
+
+def _columns() -> Iterator[slice]:
+    """Of the classes of each strength, by peak."""
+    for number in range(len(STRENGTHS)):
+        yield slice(1 + number * HOURS, 1 + (number + 1) * HOURS)
+
+
+def _shares(weights: Floats) -> Floats:
+    """Along the last axis."""
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _log_normal(logs: Floats) -> Floats:
+    top = logs.max(axis=1, keepdims=True)
+    return logs - top - np.log(np.exp(logs - top).sum(axis=1, keepdims=True))
+
+
+def _turned(customers: Floats) -> Floats:
+    """(hours,): shares of customers whose weekends are turned by so many hours."""
+    same, other = PRIOR_TURNED
+    return _shares(customers + np.where(np.arange(HOURS) == 0, same, other))
+
+
+def _step(clicks: Floats, expected: Floats) -> Floats:
+    """Log of how many times more clicks there were than expected, smoothed around the clock."""
+    kernel = _shares(smoothing_kernel(SHAPE_CONCENTRATION))
+    return np.log((clicks + PRIOR_CLICKS) / (expected + PRIOR_CLICKS)) @ kernel
+
+
+def smoothing_kernel(concentration: float) -> Floats:
+    """(24, 24) circular kernel exp(c·(cos Δ − 1))."""
+    angle = 2 * np.pi * np.arange(HOURS) / HOURS
+    return np.asarray(np.exp(concentration * (np.cos(angle[:, None] - angle[None, :]) - 1)))
+
+
+def _first_levels() -> Floats:
+    """(levels,): lognormal weights of mean 1."""
+    return _shares(np.exp(-0.5 * ((np.log(LEVELS) + FIRST_SPREAD**2 / 2) / FIRST_SPREAD) ** 2))
