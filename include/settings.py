@@ -302,11 +302,9 @@ class SchedulingSettings(_Section):
     default_control_share: Share = 0.1
     exploration: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """ε: this share of the hour's choice is uniform over the feasible hours."""
-    posterior_draws: PositiveInt = 1000
-    segment_strength: Annotated[float, Field(gt=0)] = 200.0
-    level_strength: Annotated[float, Field(gt=0)] = 2.0
-    customer_strength: Annotated[float, Field(gt=0)] = 30.0
-    """κs, a and κ of the send-time posterior."""
+    boldness: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """How far a draw of a customer's hours may lie from what is expected: 1 is Thompson sampling, which explores most,
+    0 the best hour as far as is known."""
     half_life_days: Annotated[float, Field(gt=0)] = 75.0
     seed: int = 7
     expires_after_hours: PositiveInt = 6

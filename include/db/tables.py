@@ -598,6 +598,14 @@ send_time_profiles = Table(
     Column("rate_high", Double, nullable=False),
 )
 
+send_time_models = Table(
+    "send_time_models",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("parameters", JSONB, nullable=False, comment="segments by name, and what is common to all customers"),
+)
+
 holdouts = Table(
     "holdouts",
     metadata,

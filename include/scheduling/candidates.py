@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from include.business_time import day_bounds
 from include.db.sql import statement
 from include.scheduling.campaigns import Campaign
-from include.scheduling.send_times import day_type
+from include.scheduling.hour_model import HourPosterior
+from include.scheduling.send_times import read_posteriors
 from include.settings import CHANNELS, Settings
 
 logger = logging.getLogger(__name__)
@@ -32,18 +33,6 @@ class Reach:
     has_consent: bool
     has_address: bool
     suppressed_for: str | None
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Beta parameters of the click rate by hour, each of shape (24,)."""
-
-    alpha: Floats
-    beta: Floats
-
-    @property
-    def mean(self) -> Floats:
-        return self.alpha / (self.alpha + self.beta)
 
 
 @dataclass(frozen=True)
@@ -64,7 +53,10 @@ class Customer:
     time_zone: str
     reach: dict[str, Reach]
     """By channel, every channel."""
-    rates: dict[str, Rates]
+    row: int
+    """Place in the posteriors of the night."""
+    rates: dict[str, Floats]
+    """Mean click rate by channel, every channel, and hour of the send date, each of shape (24,)."""
     lists: dict[str, RecommendedList]
     """By purpose; a purpose without recommendations is absent."""
     earlier_messages: tuple[datetime, ...]
@@ -89,16 +81,18 @@ class Night:
     campaigns: list[Campaign]
     customers: list[Customer]
     holdout: frozenset[str]
+    posteriors: dict[str, HourPosterior]
+    """By channel, of all customers: on days like the send date."""
     kept: dict[tuple[str, str], KeptMessage] = field(default_factory=dict)
     """By (campaign, customer)."""
 
 
 def read_customers(
     connection: Connection, settings: Settings, campaigns: Sequence[Campaign], business_date: date, send_date: date
-) -> list[Customer]:
-    """Customers of ``customer_features`` of ``business_date``, by id.
+) -> tuple[list[Customer], dict[str, HourPosterior]]:
+    """Customers of ``customer_features`` of ``business_date``, by id, and their posteriors by channel.
 
-    Raises ValueError when the date's features or send-time profiles are missing.
+    Raises ValueError when the date's features or models of send times are missing.
     """
     bound = {
         "business_date": business_date,
@@ -111,19 +105,15 @@ def read_customers(
         rows[row.customer_id].append(row)
     if not rows:
         raise ValueError(f"customer_features has no row of {business_date}: run build_features for that date first")
-    rates = _read_rates(connection, business_date, send_date)
-    missing = [customer_id for customer_id in rows if len(rates[customer_id]) < len(CHANNELS)]
-    if missing:
-        raise ValueError(
-            f"{len(missing)} of {len(rows)} customers of {business_date} have no send_time_profiles, "
-            f"customer {missing[0]} among them: run learn_send_times for {business_date} first"
-        )
+    ids, posteriors = read_posteriors(connection, settings, business_date, send_date)
+    means = {channel: posterior.mean for channel, posterior in posteriors.items()}
+    place = {customer_id: number for number, customer_id in enumerate(ids)}
     lists = _read_lists(connection, settings, campaigns, business_date)
     earlier: dict[str, list[datetime]] = defaultdict(list)
     for row in connection.execute(statement(__file__, "recent_messages"), bound):
         earlier[row.customer_id].append(row.at)
     known_zones = available_timezones()
-    return [
+    customers = [
         Customer(
             customer_id=customer_id,
             segment=of_customer[0].segment,
@@ -132,30 +122,20 @@ def read_customers(
             if of_customer[0].time_zone in known_zones
             else settings.customer_time_zone,
             reach={row.channel: Reach(row.has_consent, row.has_address, row.suppressed_for) for row in of_customer},
-            rates=rates[customer_id],
+            row=place[customer_id],
+            rates={channel: mean[place[customer_id]] for channel, mean in means.items()},
             lists=lists[customer_id],
             earlier_messages=tuple(earlier[customer_id]),
         )
         for customer_id, of_customer in rows.items()
     ]
+    return customers, posteriors
 
 
 def read_kept_messages(connection: Connection, business_date: date) -> dict[tuple[str, str], KeptMessage]:
     """Messages of the night no longer ``planned``, by (campaign, customer)."""
     rows = connection.execute(statement(__file__, "kept_messages"), {"business_date": business_date})
     return {(row.campaign_id, row.customer_id): KeptMessage(row.channel, row.send_at) for row in rows}
-
-
-def _read_rates(connection: Connection, business_date: date, send_date: date) -> dict[str, dict[str, Rates]]:
-    rates: dict[str, dict[str, Rates]] = defaultdict(dict)
-    for row in connection.execute(statement(__file__, "rates_by_hour"), {"day_type": day_type(send_date)}):
-        if row.business_date != business_date:
-            raise ValueError(
-                f"send_time_profiles are of {row.business_date}, not {business_date}: "
-                f"run learn_send_times for {business_date} first"
-            )
-        rates[row.customer_id][row.channel] = Rates(np.array(row.alpha), np.array(row.beta))
-    return rates
 
 
 def _read_lists(

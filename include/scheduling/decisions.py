@@ -21,7 +21,8 @@ from include.scheduling.campaigns import Campaign
 from include.scheduling.candidates import Customer, Night, Reach
 from include.scheduling.capacity import Wish, place, utc_hour
 from include.scheduling.caps import day_is_full, fits
-from include.scheduling.policy import SlotChooser, draw
+from include.scheduling.hour_model import HOURS
+from include.scheduling.policy import draw, winning_shares, with_exploration
 from include.scheduling.slots import SendDay, Slot, send_day
 from include.settings import SchedulingSettings
 
@@ -68,10 +69,16 @@ class _Draft:
     slots: tuple[Slot, ...]
     rates: Floats
     values: Floats
-    probabilities: Floats
-    drawn: int
     remark: str
     """On the channels not chosen; may be empty."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """probabilities: (slots,), of the policy; slot: the one drawn."""
+
+    probabilities: Floats
+    slot: int
 
 
 def decide(night: Night, scheduling: SchedulingSettings) -> list[Decision]:
@@ -85,9 +92,6 @@ class _Judge:
     def __init__(self, night: Night, scheduling: SchedulingSettings) -> None:
         self.night = night
         self.scheduling = scheduling
-        self.chooser = SlotChooser(
-            f"{scheduling.seed}:{night.send_date}", scheduling.posterior_draws, scheduling.exploration
-        )
         self.days: dict[str, SendDay] = {}
         self.given: dict[str, list[datetime]] = defaultdict(list)
         """Hours of this night so far, by customer."""
@@ -199,7 +203,7 @@ class _Judge:
         """
         hours = [slot.hour for slot in slots]
         margin = float(np.mean(customer.lists[campaign.purpose].margins[: campaign.items_per_message]))
-        rates = {channel: customer.rates[channel].mean[hours] for channel in reachable}
+        rates = {channel: customer.rates[channel][hours] for channel in reachable}
         values = {
             channel: rates[channel] * ORDERS_PER_CLICK * margin - campaign.cost_per_message for channel in reachable
         }
@@ -207,27 +211,38 @@ class _Judge:
         others = [other for other in reachable if other != channel]
         if others:
             remark = f"{', '.join(others)} is expected to be worth no more at its best hour"
-        posterior = customer.rates[channel]
-        probabilities = self.chooser.probabilities(posterior.alpha[hours], posterior.beta[hours])
-        salt = f"draw:{self.scheduling.seed}:{self.night.send_date}:{campaign.campaign_id}"
-        return _Draft(
-            campaign,
-            customer,
-            arm,
-            channel,
-            slots,
-            rates[channel],
-            values[channel],
-            probabilities,
-            draw(probabilities, hash_share(salt, customer.customer_id)),
-            remark,
-        )
+        return _Draft(campaign, customer, arm, channel, slots, rates[channel], values[channel], remark)
+
+    def _draw(self, drafts: list[_Draft]) -> list[_Drawn]:
+        """An hour for each of the drafts of one campaign, by the policy."""
+        drawn: list[_Drawn | None] = [None] * len(drafts)
+        for channel in sorted({draft.channel for draft in drafts}):
+            numbers = [number for number, draft in enumerate(drafts) if draft.channel == channel]
+            some = [drafts[number] for number in numbers]
+            feasible = np.zeros((len(some), HOURS), bool)
+            for row, draft in enumerate(some):
+                feasible[row, [slot.hour for slot in draft.slots]] = True
+            posterior = self.night.posteriors[channel].of(np.array([draft.customer.row for draft in some]))
+            shares = winning_shares(posterior, feasible, self.scheduling.boldness)
+            probabilities = with_exploration(shares, feasible, self.scheduling.exploration)
+            salt = f"draw:{self.scheduling.seed}:{self.night.send_date}:{some[0].campaign.campaign_id}"
+            uniform = np.array([hash_share(salt, draft.customer.customer_id) for draft in some])
+            hours = draw(probabilities, uniform)
+            for number, draft, of_draft, hour in zip(numbers, some, probabilities, hours, strict=True):
+                of_slots = [slot.hour for slot in draft.slots]
+                drawn[number] = _Drawn(of_draft[of_slots], of_slots.index(int(hour)))
+        return [one for one in drawn if one is not None]
 
     def _place(self, drafts: list[_Draft]) -> list[Decision]:
         """Give the drafts of one campaign their hours within the capacity."""
-        wishes = [Wish(tuple(slot.send_at for slot in draft.slots), draft.values, draft.drawn) for draft in drafts]
+        drawn = self._draw(drafts)
+        wishes = [
+            Wish(tuple(slot.send_at for slot in draft.slots), draft.values, one.slot)
+            for draft, one in zip(drafts, drawn, strict=True)
+        ]
         decisions = []
-        for draft, placed in zip(drafts, place(wishes, self.used, self.scheduling.hourly_capacity), strict=True):
+        placements = place(wishes, self.used, self.scheduling.hourly_capacity)
+        for draft, one, placed in zip(drafts, drawn, placements, strict=True):
             if placed is None:
                 reason = (
                     f"All {len(draft.slots)} feasible hours are full "
@@ -235,11 +250,11 @@ class _Judge:
                 )
                 decision = Decision(draft.campaign, draft.customer.customer_id, draft.arm, "no_capacity", reason)
             else:
-                decision = self._give(draft, placed)
+                decision = self._give(draft, one, placed)
             decisions.append(decision)
         return decisions
 
-    def _give(self, draft: _Draft, placed: int) -> Decision:
+    def _give(self, draft: _Draft, drawn: _Drawn, placed: int) -> Decision:
         """Schedule the draft, unless a message already taken up for a later campaign leaves no room in the caps.
 
         That happens only in a rerun on changed data: on the same data the first run gave both their hours.
@@ -252,7 +267,7 @@ class _Judge:
             reason = "A message taken up before this rerun fills the caps."
             return Decision(draft.campaign, customer.customer_id, draft.arm, "capped", reason)
         self.given[customer.customer_id].append(send_at)
-        return _scheduled(draft, placed)
+        return _scheduled(draft, drawn, placed)
 
 
 def _obstacle(reach: Reach) -> str | None:
@@ -274,10 +289,10 @@ def _obstacle_words(customer: Customer, channel: str) -> str:
     return f"{channel}: {words[_obstacle(reach) or 'suppressed']}"
 
 
-def _scheduled(draft: _Draft, placed: int) -> Decision:
-    slot, drawn = draft.slots[placed], draft.slots[draft.drawn]
+def _scheduled(draft: _Draft, drawn: _Drawn, placed: int) -> Decision:
+    slot = draft.slots[placed]
     place_and_hour = f"{draft.channel} at {slot.hour:02d}:00 {draft.customer.time_zone}"
-    probability = float(draft.probabilities[draft.drawn])
+    probability = float(drawn.probabilities[drawn.slot])
     remark = f" ({draft.remark})" if draft.remark else ""
     decision = Decision(
         draft.campaign,
@@ -291,17 +306,18 @@ def _scheduled(draft: _Draft, placed: int) -> Decision:
         propensity=probability,
         slot_probabilities={
             f"{feasible.hour:02d}": float(share)
-            for feasible, share in zip(draft.slots, draft.probabilities, strict=True)
+            for feasible, share in zip(draft.slots, drawn.probabilities, strict=True)
         },
         expected_value=float(draft.values[placed]),
-        explored=bool(draft.drawn != int(draft.rates.argmax())),
+        explored=bool(drawn.slot != int(draft.rates.argmax())),
         items=tuple(draft.customer.lists[draft.campaign.purpose].items[: draft.campaign.items_per_message]),
     )
-    if placed == draft.drawn:
+    if placed == drawn.slot:
         return decision
+    full = f"{draft.slots[drawn.slot].hour:02d}:00"
     return replace(
         decision,
-        reason=f"{place_and_hour}, moved there by a repair: the drawn hour, {drawn.hour:02d}:00, was full{remark}.",
+        reason=f"{place_and_hour}, moved there by a repair: the drawn hour, {full}, was full{remark}.",
         propensity=None,
         explored=None,
     )

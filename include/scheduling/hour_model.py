@@ -48,9 +48,13 @@ PRIOR_CLICKS = 10.0
 STEP = 0.7
 SHAPE_CONCENTRATION = 20.0
 """Steps of the shape are smoothed around the clock by exp(concentration · (cos Δ − 1))."""
-ITERATIONS = 30
+ITERATIONS = 80
 EXPECTATIONS = 2
-ACTIVITY_EVERY = 10
+"""Of each iteration: how often the classes of the two types of day look at each other."""
+ACTIVITY_EVERY = 20
+"""Iterations after which it is asked anew what activity in the shop is worth."""
+LEARN_FROM = 20_000
+"""Customers who were written to, spread over all: more would hardly change what is common to everyone."""
 TINY = 1e-300
 PRIOR_CLASS = 1 / CLASSES
 ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -99,10 +103,32 @@ class HourPosterior:
     log_level: Floats
     log_variance: Floats
 
+    def __len__(self) -> int:
+        return len(self.log_level)
+
+    def of(self, customers: NDArray[Any]) -> Self:
+        return replace(
+            self,
+            share=self.share[customers],
+            level=self.level[customers],
+            log_level=self.log_level[customers],
+            log_variance=self.log_variance[customers],
+        )
+
     @property
     def mean(self) -> Floats:
         """(customers, hours)."""
         return np.clip((self.share * self.level) @ self.curves, *RATE_BOUNDS)
+
+    def beta(self) -> tuple[Floats, Floats]:
+        """α and β (customers, hours) of the Beta distribution of the rate's mean and variance."""
+        mean = self.mean
+        spread = np.exp(self.log_variance)[:, None]
+        second = spread * ((self.share * self.level**2) @ self.curves**2)
+        # A rate is at most 1, so its variance is below that of a coin with this mean.
+        variance = np.clip(second - mean**2, 1e-12, 0.5 * mean * (1 - mean))
+        strength = mean * (1 - mean) / variance - 1
+        return mean * strength, (1 - mean) * strength
 
     def interval(self, share: float = INTERVAL) -> tuple[Floats, Floats]:
         """(customers, hours) twice: what holds the rate with probability ``share``, each tail as much of the rest.
@@ -111,10 +137,9 @@ class HourPosterior:
         """
         logs = np.log(self.curves)
         of_curve = self.share @ logs
-        deviation = np.sqrt(self.log_variance[:, None] + self.share @ logs**2 - of_curve**2)
-        middle, reach = self.log_level[:, None] + of_curve, ndtri((1 + share) / 2)
-        low, high = np.exp(middle - reach * deviation), np.exp(middle + reach * deviation)
-        return np.clip(low, 0, RATE_BOUNDS[1]), np.clip(high, 0, 1)
+        variance = self.log_variance[:, None] + np.maximum(self.share @ logs**2 - of_curve**2, 0)
+        middle, reach = self.log_level[:, None] + of_curve, ndtri((1 + share) / 2) * np.sqrt(variance)
+        return np.clip(np.exp(middle - reach), 0, RATE_BOUNDS[1]), np.clip(np.exp(middle + reach), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -152,9 +177,11 @@ class HourModel:
         """From all customers' counts; the same model for the same counts."""
         rate = (counts.clicks.sum() + PRIOR_SENDS * PRIOR_RATE) / (counts.sends.sum() + PRIOR_SENDS)
         model = cls.first(float(rate), segments)
-        reached = counts.of(np.flatnonzero(counts.sends.any(axis=(1, 2))))
-        if not len(reached):
+        written_to = np.flatnonzero(counts.sends.any(axis=(1, 2)))
+        if not len(written_to):
             return model
+        spread = np.linspace(0, len(written_to) - 1, min(len(written_to), LEARN_FROM)).astype(np.int64)
+        reached = counts.of(written_to[spread])
         for number in range(iterations or ITERATIONS):
             if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1:
                 model = model._with_best_activity(reached)
@@ -188,6 +215,19 @@ class HourModel:
             known.log_level,
             known.log_variance,
         )
+
+    # --- keeping it --------------------------------------------------------------------------------------------------
+
+    def as_json(self) -> dict[str, Any]:
+        """Numbers and lists of numbers, exactly."""
+        return {each.name: np.asarray(getattr(self, each.name)).tolist() for each in fields(self)}
+
+    @classmethod
+    def of_json(cls, told: dict[str, Any]) -> Self:
+        arrays = {name: np.array(value, np.float64) for name, value in told.items() if name != "activity_clicks"}
+        return cls(activity_clicks=float(told["activity_clicks"]), **arrays)
+
+    # --- inference ---------------------------------------------------------------------------------------------------
 
     def _known(self, counts: Counts) -> _Known:
         """Shares of classes and levels, each day type given what is expected on days of the other."""

@@ -102,7 +102,7 @@ def _read_night(connection: Connection, settings: Settings, business_date: date)
         {"business_date": business_date},
     )
     campaigns = read_campaigns(connection, settings.scheduling, send_date)
-    customers = read_customers(connection, settings, campaigns, business_date, send_date)
+    customers, posteriors = read_customers(connection, settings, campaigns, business_date, send_date)
     return Night(
         business_date=business_date,
         send_date=send_date,
@@ -116,6 +116,7 @@ def _read_night(connection: Connection, settings: Settings, business_date: date)
             business_date=business_date,
             send_date=send_date,
         ),
+        posteriors=posteriors,
         kept=read_kept_messages(connection, business_date),
     )
 

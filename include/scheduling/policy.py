@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
+from include.scheduling.hour_model import CLASSES, HourPosterior
+
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
-POLICY_VERSION = "thompson-hour-1"
+POLICY_VERSION = "thompson-classes-2"
 """Changes with anything that changes the probabilities: logged decisions of two versions are two policies."""
+TIE = 1e-9
+"""Hours worth as much as the best but for this share of it are as good as the best."""
 
 
-def winning_shares(alpha: Floats, beta: Floats, draws: int, generator: np.random.Generator) -> Floats:
-    """π: the share of ``draws`` from independent Beta(alpha, beta) that each slot wins; both of shape (slots,)."""
-    rates = generator.beta(alpha, beta, size=(draws, len(alpha)))
-    return np.bincount(rates.argmax(axis=1), minlength=len(alpha)) / draws
+def winning_shares(posterior: HourPosterior, feasible: Mask, boldness: float) -> Floats:
+    """π (customers, hours): how often each feasible hour would win a draw from the posterior; each row sums to 1.
 
-
-def with_exploration(shares: Floats, exploration: float) -> Floats:
-    """p = (1 − ε)·π + ε/|A|: no feasible slot has less than ε/|A|, which off-policy evaluation needs."""
-    return (1 - exploration) * shares + exploration / len(shares)
-
-
-def draw(probabilities: Floats, uniform: float) -> int:
-    """The slot that ``uniform`` in [0, 1) falls on when slots are laid end to end by their probability."""
-    position = int(np.searchsorted(np.cumsum(probabilities), uniform, side="right"))
-    return min(position, len(probabilities) - 1)  # the sum may fall short of 1 by rounding
-
-
-class SlotChooser:
-    """Probabilities of the slots of many customers on one date.
-
-    The draws are seeded by seed, date and the posterior itself. So a customer's probabilities depend on nobody else's,
-    a rerun repeats them, and customers who share a posterior (all the cold ones of a segment) share one computation.
+    A draw is a class of curves with the expected level of a customer who belongs to it. There are few of them, so all
+    are gone through, each as often as it is likely: no chance is left in π. boldness: 1 is Thompson sampling; below it
+    a draw lies so much nearer to the posterior's mean (Chapelle & Li 2011, who reshape the posterior), since plain
+    sampling goes on exploring long after a customer's few clicks could pay for it; 0 is the best mean.
     """
+    mean = np.where(feasible, posterior.mean, -np.inf)
+    shares = np.zeros(feasible.shape)
+    for number in range(CLASSES):
+        drawn = boldness * posterior.level[:, number, None] * posterior.curves[number]
+        drawn += (1 - boldness) * mean if boldness < 1 else np.where(feasible, 0, -np.inf)
+        best = drawn >= drawn.max(axis=1, keepdims=True) * (1 - TIE)
+        shares += posterior.share[:, number, None] * (best / best.sum(axis=1, keepdims=True))
+    return shares
 
-    def __init__(self, seed: str, draws: int, exploration: float) -> None:
-        self.seed = seed
-        self.draws = draws
-        self.exploration = exploration
-        self._known: dict[bytes, Floats] = {}
 
-    def probabilities(self, alpha: Floats, beta: Floats) -> Floats:
-        """p of shape (slots,) from the slots' Beta parameters of the same shape; sums to 1."""
-        key = hashlib.sha256(self.seed.encode() + b":" + alpha.tobytes() + beta.tobytes()).digest()
-        if key not in self._known:
-            generator = np.random.Generator(np.random.Philox(key=int.from_bytes(key[:16], "big")))
-            shares = winning_shares(alpha, beta, self.draws, generator)
-            self._known[key] = with_exploration(shares, self.exploration)
-        return self._known[key]
+def with_exploration(shares: Floats, feasible: Mask, exploration: float) -> Floats:
+    """p = (1 − ε)·π + ε/|A| (customers, hours): no hour has less than ε/|A|, which off-policy evaluation needs."""
+    return (1 - exploration) * shares + exploration * feasible / feasible.sum(axis=1, keepdims=True)
+
+
+def draw(probabilities: Floats, uniform: Floats) -> NDArray[np.int64]:
+    """(customers,): the hour that ``uniform`` in [0, 1) falls on when hours are laid end to end by probability.
+
+    probabilities: (customers, hours). An hour without probability is never drawn, whatever rounding does to the sums.
+    """
+    ends = np.cumsum(probabilities, axis=1)
+    return (ends > uniform[:, None] * ends[:, -1:]).argmax(axis=1)

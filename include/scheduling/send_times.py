@@ -9,19 +9,15 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Engine, delete, text
+from sqlalchemy import Connection, Engine, delete, insert, select
 
-from include.business_time import day_bounds
 from include.db.copy import copy_in
-from include.db.sql import statement
-from include.db.tables import send_time_profiles
-from include.scheduling.posterior import HOURS, Floats, Posterior, Strengths, fit
+from include.db.tables import send_time_models, send_time_profiles
+from include.scheduling.hour_model import HOURS, HourModel, HourPosterior
+from include.scheduling.responses import DAY_TYPE_NAMES, Responses, day_type, read_responses
 from include.settings import CHANNELS, Settings
 
 logger = logging.getLogger(__name__)
-
-DAY_TYPES = ("weekday", "weekend")
-"""Saturday and Sunday of the customer's own calendar are the weekend."""
 
 
 @dataclass(frozen=True)
@@ -32,113 +28,83 @@ class SendTimeSummary:
     customers: int
     profile_rows: int
     matured_sends: float
-    """Decayed, as the posterior counts them."""
+    """Decayed, as the model counts them."""
     clicks: float
 
 
-def day_type(day: date) -> str:
-    """Which of ``DAY_TYPES`` a calendar day is."""
-    return DAY_TYPES[day.weekday() >= 5]
-
-
 def learn_send_times(engine: Engine, settings: Settings, *, business_date: date) -> SendTimeSummary:
-    """Replace ``send_time_profiles`` by the posterior click rates as of the end of ``business_date``.
+    """Replace ``send_time_profiles`` by what is known as of the end of ``business_date``, and keep the date's models.
 
-    One row per customer of the latest ``customer_features`` × channel × day type × hour 0 to 23 in the customer's zone.
-    Reward: a human click within 24 hours after sending; only sends older than that count. Hierarchy: see ``posterior``.
+    One row per customer of the latest ``customer_features`` × channel × day type × hour 0 to 23 in the customer's zone;
+    one row of ``send_time_models`` per channel, from which ``schedule_messages`` chooses hours. Method: ``hour_model``.
     Raises ValueError when there are no customer features up to ``business_date``.
     """
     started = time.perf_counter()
     with engine.begin() as connection:
-        people = _read_customers(connection, business_date)
-        sends, clicks = _read_counts(connection, settings, people, business_date)
+        responses = read_responses(connection, settings, business_date)
         connection.execute(delete(send_time_profiles))
+        connection.execute(delete(send_time_models).where(send_time_models.c.business_date == business_date))
         rows = 0
-        for position, channel in enumerate(CHANNELS):
-            posterior = fit(
-                sends[position],
-                clicks[position],
-                people["segment"].factorize(sort=True)[0],
-                _active_hours(people),
-                _strengths(settings),
-            )
-            rows += copy_in(connection, send_time_profiles, _profile_rows(people, channel, business_date, posterior))
-    logger.info("Learnt send times of %s customers in %.1f s", len(people), time.perf_counter() - started)
+        for channel, counts in responses.counts.items():
+            model = HourModel.learn(counts, segments=len(responses.segments))
+            told = {"segments": responses.segments, "model": model.as_json()}
+            row = {"business_date": business_date, "channel": channel, "parameters": told}
+            connection.execute(insert(send_time_models).values(row))
+            for kind, name in enumerate(DAY_TYPE_NAMES):
+                profile = _profile_rows(responses, channel, name, model.posterior(counts, kind))
+                rows += copy_in(connection, send_time_profiles, profile.assign(business_date=business_date))
+            logger.info("%s: %s", channel, _in_words(model))
+    logger.info("Learnt send times of %s customers in %.1f s", len(responses.customers), time.perf_counter() - started)
     return SendTimeSummary(
         business_date=business_date.isoformat(),
-        customers=len(people),
+        customers=len(responses.customers),
         profile_rows=rows,
-        matured_sends=round(float(sends.sum()), 3),
-        clicks=round(float(clicks.sum()), 3),
+        matured_sends=round(sum(float(counts.sends.sum()) for counts in responses.counts.values()), 3),
+        clicks=round(sum(float(counts.clicks.sum()) for counts in responses.counts.values()), 3),
     )
 
 
-def _strengths(settings: Settings) -> Strengths:
-    scheduling = settings.scheduling
-    return Strengths(scheduling.segment_strength, scheduling.level_strength, scheduling.customer_strength)
+def read_posteriors(
+    connection: Connection, settings: Settings, business_date: date, send_date: date
+) -> tuple[pd.Index, dict[str, HourPosterior]]:
+    """Customers' ids, and by channel what is known of their click rates on days like ``send_date``, in this order.
 
-
-def _read_customers(connection: Connection, business_date: date) -> pd.DataFrame:
-    """One row per customer of the latest features up to ``business_date``, by id."""
-    statement = text(
-        """
-        select business_date, customer_id, segment, active_hours from marketing.customer_features
-        where business_date = (
-            select max(business_date) from marketing.customer_features where business_date <= :business_date
+    Raises ValueError when the date's models are missing, or its customer features.
+    """
+    responses = read_responses(connection, settings, business_date)
+    rows = connection.execute(
+        select(send_time_models.c.channel, send_time_models.c.parameters).where(
+            send_time_models.c.business_date == business_date
         )
-        order by customer_id collate "C"
-        """
     )
-    people = pd.DataFrame(connection.execute(statement, {"business_date": business_date}).mappings().all())
-    if people.empty:
-        raise ValueError(f"customer_features has no row up to {business_date}: run build_features for that date first")
-    return people
-
-
-def _active_hours(people: pd.DataFrame) -> Floats:
-    """(customer, hour) shares of shop activity; zeros where the customer has none."""
-    shares = np.zeros((len(people), HOURS))
-    for row, hours in enumerate(people["active_hours"]):
-        if len(hours) not in (0, HOURS):
+    told = {row.channel: row.parameters for row in rows}
+    posteriors: dict[str, HourPosterior] = {}
+    for channel in CHANNELS:
+        if channel not in told or told[channel]["segments"] != responses.segments:
             raise ValueError(
-                f"customer_features.active_hours of customer {people['customer_id'].iloc[row]} on "
-                f"{people['business_date'].iloc[row]} has {len(hours)} entries, not {HOURS}: run build_features again"
+                f"send_time_models has no {channel} model of {business_date} that knows its customers: "
+                f"run learn_send_times for {business_date} first"
             )
-        if hours:
-            shares[row] = hours
-    return shares
+        model = HourModel.of_json(told[channel]["model"])
+        posteriors[channel] = model.posterior(responses.counts[channel], day_type(send_date))
+    return responses.customers, posteriors
 
 
-def _read_counts(
-    connection: Connection, settings: Settings, people: pd.DataFrame, business_date: date
-) -> tuple[Floats, Floats]:
-    """Decayed sends and clicks of shape (channel, customer, day type, hour)."""
-    bound = {
-        "features_date": people["business_date"].iloc[0],
-        "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
-        "half_life_days": settings.scheduling.half_life_days,
-        "default_zone": settings.customer_time_zone,
-    }
-    sends, clicks = np.zeros((2, len(CHANNELS), len(people), len(DAY_TYPES), HOURS))
-    positions = {customer_id: position for position, customer_id in enumerate(people["customer_id"])}
-    for row in connection.execute(statement(__file__, "matured_sends"), bound):
-        if row.channel in CHANNELS:  # a former tool may have used letters or text messages
-            cell = (CHANNELS.index(row.channel), positions[row.customer_id], int(row.is_weekend), row.hour)
-            sends[cell], clicks[cell] = row.sends, row.clicks
-    return sends, clicks
+def _in_words(model: HourModel) -> str:
+    peaks = model.peaks[1 + HOURS]
+    return f"at the hour that suits best {peaks.max() / peaks.min():.1f} times as many click as at the worst"
 
 
-def _profile_rows(people: pd.DataFrame, channel: str, business_date: date, posterior: Posterior) -> pd.DataFrame:
-    low, high = posterior.interval()
+def _profile_rows(responses: Responses, channel: str, kind: str, posterior: HourPosterior) -> pd.DataFrame:
+    (low, high), (alpha, beta) = posterior.interval(), posterior.beta()
     return pd.DataFrame(
         {
-            "customer_id": np.repeat(people["customer_id"].to_numpy(), len(DAY_TYPES) * HOURS),
+            "customer_id": np.repeat(responses.customers.to_numpy(), HOURS),
             "channel": channel,
-            "day_type": np.tile(np.repeat(DAY_TYPES, HOURS), len(people)),
-            "hour": np.tile(np.arange(HOURS), len(people) * len(DAY_TYPES)),
-            "business_date": business_date,
-            "alpha": posterior.alpha.ravel(),
-            "beta": posterior.beta.ravel(),
+            "day_type": kind,
+            "hour": np.tile(np.arange(HOURS), len(responses.customers)),
+            "alpha": alpha.ravel(),
+            "beta": beta.ravel(),
             "rate_mean": posterior.mean.ravel(),
             "rate_low": low.ravel(),
             "rate_high": high.ravel(),

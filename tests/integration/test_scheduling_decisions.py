@@ -288,10 +288,15 @@ def test_missing_features_or_stale_profiles_say_what_to_run(shop: Shop, settings
     with pytest.raises(ValueError, match="run build_features"):
         schedule_messages(shop.engine, settings, business_date=DATE)
     shop.customer("a")
-    with pytest.raises(ValueError, match="customer a among them: run learn_send_times"):
+    missing = "no email model of 2017-11-30 that knows its customers: run learn_send_times for 2017-11-30 first"
+    with pytest.raises(ValueError, match=missing):
         schedule_messages(shop.engine, settings, business_date=DATE)
     learn_send_times(shop.engine, settings, business_date=DATE + timedelta(days=1))
-    with pytest.raises(ValueError, match="send_time_profiles are of 2017-12-01, not 2017-11-30"):
+    with pytest.raises(ValueError, match=missing):
+        schedule_messages(shop.engine, settings, business_date=DATE)
+    learn_send_times(shop.engine, settings, business_date=DATE)
+    shop.customer("b", segment="a segment of its own")
+    with pytest.raises(ValueError, match=missing):
         schedule_messages(shop.engine, settings, business_date=DATE)
 
 

@@ -46,7 +46,7 @@ def shop(engine: Engine) -> Shop:
 
 
 def settings_of(make_settings: Callable[..., Settings], **scheduling: object) -> Settings:
-    return make_settings(scheduling={"messages_per_day": 2, "posterior_draws": 1000, **scheduling})
+    return make_settings(scheduling={"messages_per_day": 2, **scheduling})
 
 
 def plan(shop: Shop, settings: Settings) -> None:

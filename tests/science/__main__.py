@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.science import held_out, recommending
+from tests.science import held_out, recommending, send_hours
 
-ROOMS = {"held_out": held_out.main, "recommending": recommending.main}
+ROOMS = {"held_out": held_out.main, "recommending": recommending.main, "send_hours": send_hours.main}
 
 
 def main() -> int:

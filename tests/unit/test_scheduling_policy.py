@@ -12,54 +12,82 @@ from scipy.stats import chi2_contingency, chisquare
 
 from include.business_time import in_quiet_hours
 from include.scheduling.assignment import assign_arm, control_salt, hash_share
-from include.scheduling.policy import SlotChooser, draw, winning_shares, with_exploration
+from include.scheduling.hour_model import CLASSES, HOURS, HourPosterior
+from include.scheduling.policy import draw, winning_shares, with_exploration
 from include.scheduling.slots import latest_send, send_day
 from include.settings import SchedulingSettings
 
-ALPHA = np.array([0.3, 0.6, 0.9, 0.3])
-BETA = np.array([30.0, 30.0, 30.0, 30.0])
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
+def posterior(customers: int = 1) -> HourPosterior:
+    """Whose classes are three: flat, one that peaks at 8 and is likelier, and one that peaks at 20."""
+    share, curves = np.zeros((customers, CLASSES)), np.full((CLASSES, HOURS), 0.02)
+    share[:, :3] = [0.2, 0.5, 0.3]
+    curves[1, 8], curves[2, 20] = 0.06, 0.06
+    return HourPosterior(share, np.ones((customers, CLASSES)), curves, np.zeros(customers), np.zeros(customers))
+
+
+def hours_of(*hours: int) -> np.ndarray:
+    return np.isin(np.arange(HOURS), hours)[None]
+
+
+def test_an_hour_wins_as_often_as_its_class_is_likely() -> None:
+    shares = winning_shares(posterior(), hours_of(8, 12, 20), boldness=1.0)[0]
+    # Where all hours are alike, each wins as often.
+    np.testing.assert_allclose(shares[[8, 12, 20]], [0.5 + 0.2 / 3, 0.2 / 3, 0.3 + 0.2 / 3])
+    assert shares.sum() == pytest.approx(1)
+
+
+def test_the_less_bold_the_more_the_best_hour_wins() -> None:
+    feasible = hours_of(8, 12, 20)
+    # Means .04, .02 and .032. Drawing class 2 at boldness β: hour 8 is worth .04 (1 − β) + .02 β,
+    # hour 20 .032 (1 − β) + .06 β, which is more from β = 1/6 on.
+    for boldness, wins in ((0.0, 0.0), (0.16, 0.0), (0.17, 0.3), (0.9, 0.3)):
+        assert winning_shares(posterior(), feasible, boldness)[0, 20] == pytest.approx(wins)
+    assert winning_shares(posterior(), feasible, 0.0)[0, 8] == pytest.approx(1)
+
+
+def test_only_feasible_hours_win() -> None:
+    shares = winning_shares(posterior(), hours_of(12, 13), boldness=0.1)
+    np.testing.assert_allclose(shares[0, [12, 13]], 0.5)
+    assert shares.sum() == pytest.approx(1)
+
+
 def test_probabilities_sum_to_one_and_have_a_floor() -> None:
-    probabilities = SlotChooser("7:2017-12-01", draws=1000, exploration=0.05).probabilities(ALPHA, BETA)
+    feasible = hours_of(8, 12, 20)
+    shares = winning_shares(posterior(), feasible, boldness=0.0)
+    probabilities = with_exploration(shares, feasible, 0.06)
+    np.testing.assert_allclose(probabilities[0, [8, 12, 20]], [0.96, 0.02, 0.02])
     assert probabilities.sum() == pytest.approx(1)
-    assert probabilities.min() >= 0.05 / 4
-    hopeless = with_exploration(np.array([1.0, 0.0]), 0.05)
-    np.testing.assert_allclose(hopeless, [0.975, 0.025])
 
 
-def test_slots_win_as_often_as_their_posterior_is_best() -> None:
-    """Two Beta posteriors of integer parameters: P(X > Y) has a closed form."""
-    shares = winning_shares(np.array([3.0, 1.0]), np.ones(2), 200_000, np.random.default_rng(1))
-    # X ~ Beta(3, 1), Y uniform: P(X > Y) = E X = 3/4
-    assert shares[0] == pytest.approx(0.75, abs=0.005)
+def test_chosen_hours_occur_as_often_as_logged() -> None:
+    feasible = hours_of(8, 12, 20)
+    probabilities = with_exploration(winning_shares(posterior(), feasible, 1.0), feasible, 0.05)
+    uniform = np.array([hash_share("draw:7", str(customer)) for customer in range(100_000)])
+    observed = np.bincount(draw(np.repeat(probabilities, len(uniform), axis=0), uniform), minlength=HOURS)
+    some = probabilities[0] > 0
+    assert not observed[~some].any()
+    assert chisquare(observed[some], probabilities[0, some] * len(uniform)).pvalue > 0.001
+    wrong = np.roll(probabilities[0, some], 1)
+    assert chisquare(observed[some], wrong * len(uniform)).pvalue < 1e-6, "the test would see a wrong log"
 
 
-def test_chosen_slots_occur_as_often_as_logged() -> None:
-    probabilities = SlotChooser("7:2017-12-01", draws=1000, exploration=0.05).probabilities(ALPHA, BETA)
-    chosen = [draw(probabilities, hash_share("draw:7", str(customer))) for customer in range(100_000)]
-    observed = np.bincount(chosen, minlength=4)
-    assert chisquare(observed, probabilities * len(chosen)).pvalue > 0.001
-    wrong = np.roll(probabilities, 1)
-    assert chisquare(observed, wrong * len(chosen)).pvalue < 1e-6, "the test would see a wrong log"
+def test_a_draw_at_either_end_is_an_hour_that_may_be() -> None:
+    tenths = np.array([[0.0, *[0.1] * 10, 0.0]])
+    assert draw(tenths, np.array([1 - 2**-53])) == [10]
+    assert draw(tenths, np.array([0.0])) == [1]
+    assert draw(np.array([[0.25, 0.75]]), np.array([0.25])) == [1]
 
 
-def test_a_draw_at_the_very_end_is_still_a_slot() -> None:
-    assert draw(np.array([0.1] * 10), 1 - 2**-53) == 9
-    assert draw(np.array([0.25, 0.75]), 0.25) == 1
-    assert draw(np.array([0.25, 0.75]), 0.0) == 0
-
-
-def test_probabilities_depend_on_the_posterior_seed_and_date_alone() -> None:
-    def chooser(seed: str) -> SlotChooser:
-        return SlotChooser(seed, draws=1000, exploration=0.05)
-
-    alone = chooser("7:2017-12-01").probabilities(ALPHA, BETA)
-    after_another = chooser("7:2017-12-01")
-    after_another.probabilities(BETA, ALPHA)
-    np.testing.assert_array_equal(after_another.probabilities(ALPHA, BETA), alone)
-    assert (chooser("7:2017-12-02").probabilities(ALPHA, BETA) != alone).any()
+def test_probabilities_are_the_same_among_any_other_customers() -> None:
+    many, feasible = posterior(5), np.repeat(hours_of(8, 12, 20), 5, axis=0)
+    many.share[1, :3] = [0.0, 0.0, 1.0]
+    together = winning_shares(many, feasible, 0.3)
+    for number in range(5):
+        alone = winning_shares(many.of(np.array([number])), feasible[[number]], 0.3)
+        np.testing.assert_array_equal(alone[0], together[number])
 
 
 # --- assignment ----------------------------------------------------------------------------------------------------
