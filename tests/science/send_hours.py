@@ -129,7 +129,7 @@ class Ours:
 
 
 def modal_hour(log: Log) -> Floats:
-    """The vendors' way: after some random days, the hour at which each clicked most, or the shop's for who never did."""
+    """The vendors' way: after some random days, the hour at which each clicked most; the shop's for who never did."""
     if log.day < RANDOM_DAYS:
         return np.full((CUSTOMERS, len(SLOTS)), 1 / len(SLOTS))
     clicks = log.clicks.sum(axis=1)[:, SLOTS]
@@ -205,7 +205,7 @@ def main() -> int:
     print(f"share of the oracle's gain over a random hour: mean ± standard deviation of {seeds} seeds (last 14 days)")
     for strength, bar in BARS.items():
         found = {name: figures(name, make, strength, "one", seeds) for name, make in POLICIES.items()}
-        ours, modal = np.mean(found["ours"]), np.mean(found["modal hour"])
+        ours, modal = float(np.mean(found["ours"])), float(np.mean(found["modal hour"]))
         if ours < max(bar, 2 * modal):
             missed.append(f"{strength}: {ours:.3f}, wanted {bar} and twice the modal hour's {modal:.3f}")
         opens = np.mean(figures("raw opens", fed_with_raw_opens, strength, "one", 2))
