@@ -59,7 +59,8 @@ LONGEST_NAME = 200
 """Characters that count of a category, brand, device, channel or search term: all of it must fit into an index."""
 EVERY_CAMPAIGN = "all"
 """The campaign_id in reports of the global holdout against everybody else; so no campaign may have it."""
-MESSAGE_STATES = ("planned", "sending", "sent", "failed", "unknown", "expired", "cancelled")
+AWAITING_APPROVAL = "awaiting_approval"
+MESSAGE_STATES = (AWAITING_APPROVAL, "planned", "sending", "sent", "failed", "unknown", "expired", "cancelled")
 DECISIONS = (
     "scheduled",
     "held_out",
@@ -70,9 +71,19 @@ DECISIONS = (
     "capped",
     "quiet_hours",
     "no_capacity",
+    "over_budget",
     "nothing_to_say",
+    "not_worth_sending",
+    "not_approved",
     "not_in_audience",
 )
+CHOSEN, RANDOM_HOUR = "chosen", "random_hour"
+POLICIES = (CHOSEN, RANDOM_HOUR)
+"""How a message's channel and hour were drawn: by what is known, or, for a small control, at random."""
+TRIGGERS = ("welcome", "abandoned_cart", "lapsed", "back_in_stock", "price_drop", "replenishment_due")
+"""Occasions in a customer's life that a campaign may wait for."""
+WAITING, APPROVED, REFUSED, TIMED_OUT = "waiting", "approved", "refused", "timed_out"
+APPROVALS = (WAITING, APPROVED, REFUSED, TIMED_OUT)
 
 
 def _money(name: str, **options: Any) -> Column[Any]:
@@ -196,12 +207,15 @@ campaigns = Table(
     Column("starts_on", Date, nullable=False),
     Column("ends_on", Date, nullable=False),
     Column("audience", ARRAY(Text), comment="customer segments; null: everyone"),
+    Column("audience_filter", Text, comment="over customer_features, such as: recency >= 30 and frequency > 2"),
+    Column("trigger", Text, comment="an occasion in the customer's life, such as abandoned_cart; null: none"),
     Column("template", Text),
     Column("purpose", Text, comment="which list fills it: next_purchase (default) or discovery"),
     Column("items_per_message", SmallInteger),
     Column("priority", Integer),
     _money("cost_per_message"),
     _money("cost_per_order"),
+    _money("daily_budget", comment="what all messages of a day may cost; null: no limit"),
     Column("control_share", Double),
     Column("requires_approval", Boolean),
     Column("attributes", JSONB, nullable=False, server_default="{}"),
@@ -350,6 +364,8 @@ item_features = Table(
     Column("popularity", Double, nullable=False, comment="decayed purchase weight"),
     _money("median_price"),
     _instant("last_purchase_at"),
+    _money("list_price", comment="as the catalogue said when this date was built"),
+    Column("in_stock", Boolean, comment="likewise"),
 )
 
 interactions = Table(
@@ -627,13 +643,66 @@ message_decisions = Table(
     Column("channel", Text),
     _instant("send_at"),
     Column("propensity", Double),
-    Column("slot_probabilities", JSONB, comment="local hour → probability, whole"),
+    Column("slot_probabilities", JSONB, comment="channel → local hour → probability, whole"),
+    Column("policy", Text, comment="chosen, or random_hour for a control; null: no message, or moved by a repair"),
+    Column("is_ghost", Boolean, comment="of a control: a message would have gone; null: not a control"),
     Column("expected_value", Double),
+    Column("value_terms", JSONB, comment="what expected_value is made of: rate, margin, cost, fatigue"),
     Column("explored", Boolean),
     Column("policy_version", Text, nullable=False),
     _one_of("decision", DECISIONS),
     _one_of("arm", ("treated", "control", "holdout")),
+    _one_of("policy", POLICIES),
     Index(None, "customer_id", "business_date"),
+)
+
+response_models = Table(
+    "response_models",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("subject", Text, primary_key=True, comment="what is learned of all customers, such as fatigue"),
+    Column("channel", Text, primary_key=True),
+    Column("parameters", JSONB, nullable=False),
+)
+
+campaign_approvals = Table(
+    "campaign_approvals",
+    metadata,
+    Column("business_date", Date, primary_key=True, comment="the night whose plan waits"),
+    Column("campaign_id", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("preview", JSONB, nullable=False, comment="what the person who decides was shown"),
+    _instant("answered_at"),
+    Column("answered_by", Text),
+    _one_of("status", APPROVALS),
+)
+
+plan_previews = Table(
+    "plan_previews",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("campaign_id", Text, primary_key=True, comment="or all"),
+    Column("preview", JSONB, nullable=False, comment="counts, hours, cost and examples of a plan that was not kept"),
+)
+
+policy_values = Table(
+    "policy_values",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("policy", Text, primary_key=True, comment="as_logged, random_hour, modal_hour or global_hour"),
+    Column("estimator", Text, primary_key=True, comment="ips, snips, dr or experiment"),
+    Column("metric", Text, primary_key=True, comment="click: human clicks per send within 24 hours"),
+    Column("sends", Integer, nullable=False),
+    Column("left_out", Integer, nullable=False, comment="sends without a known probability"),
+    Column("effective_sample_size", Double),
+    Column("value", Double),
+    Column("ci_low", Double),
+    Column("ci_high", Double),
+    Column("difference", Double, comment="as_logged less this policy"),
+    Column("difference_low", Double),
+    Column("difference_high", Double),
+    Column("verdict", Text, nullable=False, comment="a sentence"),
+    Column("includes_generated", Boolean, nullable=False),
 )
 
 # --- delivery ----------------------------------------------------------------------------------------------------
@@ -745,6 +814,7 @@ DATED_TABLES: tuple[Table, ...] = (
     item_features,
     recommendations,
     message_decisions,
+    policy_values,
     campaign_results,
     campaign_lift,
     campaign_roi,
