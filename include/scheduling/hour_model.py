@@ -49,6 +49,8 @@ STEP = 0.7
 SHAPE_CONCENTRATION = 20.0
 """Steps of the shape are smoothed around the clock by exp(concentration · (cos Δ − 1))."""
 ITERATIONS = 80
+WARM_ITERATIONS = 15
+"""From the model of a night before."""
 EXPECTATIONS = 2
 """Of each iteration: how often the classes of the two types of day look at each other."""
 ACTIVITY_EVERY = 20
@@ -69,12 +71,17 @@ class Counts:
     """sends, clicks: (customers, day type, hour), decayed, 0 ≤ clicks ≤ sends. segment: (customers,) codes from 0.
 
     activity: (customers, hour), shares of shop activity by hour; rows of zeros where there is none.
+
+    worth: Σ w / Σ w² over the weights w ≤ 1 of all sends (Kish 1965). A sum of decayed clicks varies less than a Poisson
+    count of the same mean; times ``worth`` its variance is its mean again. Taken for counts as they are, decayed ones
+    would hide how much customers differ, and intervals would be too narrow.
     """
 
     sends: Floats
     clicks: Floats
     segment: Codes
     activity: Floats
+    worth: float = 1.0
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -87,6 +94,9 @@ class Counts:
             segment=self.segment[customers],
             activity=self.activity[customers],
         )
+
+    def effective(self) -> Self:
+        return replace(self, sends=self.sends * self.worth, clicks=self.clicks * self.worth, worth=1.0)
 
 
 @dataclass(frozen=True)
@@ -173,17 +183,21 @@ class HourModel:
         )
 
     @classmethod
-    def learn(cls, counts: Counts, *, segments: int, iterations: int | None = None) -> Self:
-        """From all customers' counts; the same model for the same counts."""
+    def learn(cls, counts: Counts, *, segments: int, start: Self | None = None) -> Self:
+        """From all customers' counts; the same model for the same counts and start.
+
+        start: a former night's model of the same segments, from which few steps do.
+        """
+        counts = counts.effective()
         rate = (counts.clicks.sum() + PRIOR_SENDS * PRIOR_RATE) / (counts.sends.sum() + PRIOR_SENDS)
-        model = cls.first(float(rate), segments)
+        model = start or cls.first(float(rate), segments)
         written_to = np.flatnonzero(counts.sends.any(axis=(1, 2)))
         if not len(written_to):
             return model
         spread = np.linspace(0, len(written_to) - 1, min(len(written_to), LEARN_FROM)).astype(np.int64)
         reached = counts.of(written_to[spread])
-        for number in range(iterations or ITERATIONS):
-            if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1:
+        for number in range(WARM_ITERATIONS if start else ITERATIONS):
+            if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1 or (start and not number):
                 model = model._with_best_activity(reached)
             model = model._improved(model._sums(reached))
         return model
@@ -207,7 +221,7 @@ class HourModel:
 
     def posterior(self, counts: Counts, day_type: int) -> HourPosterior:
         """Of each customer's click rate at each hour of days of ``day_type`` (0: working days, 1: weekends)."""
-        known = self._known(counts)
+        known = self._known(counts.effective())
         return HourPosterior(
             known.share[day_type],
             known.level(day_type),

@@ -42,11 +42,11 @@ def read_responses(connection: Connection, settings: Settings, business_date: da
     people = _read_people(connection, business_date)
     segment, segments = people["segment"].factorize(sort=True)
     activity = _activity(people)
-    sends, clicks = _read_counts(connection, settings, people, business_date)
-    counts: dict[str, Counts] = {
-        channel: Counts(sends[number], clicks[number], segment.astype(np.int64), activity)
-        for number, channel in enumerate(CHANNELS)
-    }
+    sends, clicks, squares = _read_counts(connection, settings, people, business_date)
+    counts: dict[str, Counts] = {}
+    for number, channel in enumerate(CHANNELS):
+        worth = float(sends[number].sum() / squares[number]) if squares[number] else 1.0
+        counts[channel] = Counts(sends[number], clicks[number], segment.astype(np.int64), activity, worth)
     return Responses(people["business_date"].iloc[0], pd.Index(people["customer_id"]), list(segments), counts)
 
 
@@ -82,8 +82,8 @@ def _activity(people: pd.DataFrame) -> Floats:
 
 def _read_counts(
     connection: Connection, settings: Settings, people: pd.DataFrame, business_date: date
-) -> tuple[Floats, Floats]:
-    """Decayed sends and clicks of shape (channel, customer, day type, hour)."""
+) -> tuple[Floats, Floats, Floats]:
+    """Decayed sends and clicks of shape (channel, customer, day type, hour), and Σ weight² by channel."""
     bound = {
         "features_date": people["business_date"].iloc[0],
         "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
@@ -91,9 +91,12 @@ def _read_counts(
         "default_zone": settings.customer_time_zone,
     }
     sends, clicks = np.zeros((2, len(CHANNELS), len(people), DAY_TYPES, HOURS))
+    squares = np.zeros(len(CHANNELS))
     positions = {customer_id: position for position, customer_id in enumerate(people["customer_id"])}
     for row in connection.execute(statement(__file__, "matured_sends"), bound):
         if row.channel in CHANNELS:  # a former tool may have used letters or text messages
-            cell = (CHANNELS.index(row.channel), positions[row.customer_id], int(row.is_weekend), row.hour)
+            number = CHANNELS.index(row.channel)
+            cell = (number, positions[row.customer_id], int(row.is_weekend), row.hour)
             sends[cell], clicks[cell] = row.sends, row.clicks
-    return sends, clicks
+            squares[number] += row.squares
+    return sends, clicks, squares

@@ -86,23 +86,35 @@ def is_weekend(day: int) -> bool:
 
 @dataclass
 class Log:
-    """What a policy may know: (customers, day type, hour) sends and clicks, decayed, and days of the world so far."""
+    """What a policy may know: (customers, day type, hour) sends and clicks, decayed, and days of the world so far.
+
+    squares: sum of the squares of all sends' weights.
+    """
 
     segment: Numbers
     sends: Floats = field(default_factory=lambda: np.zeros((CUSTOMERS, 2, HOURS)))
     clicks: Floats = field(default_factory=lambda: np.zeros((CUSTOMERS, 2, HOURS)))
+    squares: float = 0.0
     day: int = 0
 
-    def told(self, day: int, hour: Numbers, clicked: NDArray[np.bool_]) -> None:
-        who, kind = np.arange(CUSTOMERS), int(is_weekend(day))
+    def told(self, day: int, who: Numbers, hour: Numbers, clicked: NDArray[np.bool_]) -> None:
+        """who, hour, clicked: (sends,), of different customers."""
+        kind = int(is_weekend(day))
         self.sends[who, kind, hour] += 1
         self.clicks[who, kind, hour] += clicked
+        self.squares += len(who)
 
     def next_day(self) -> None:
         decay = 0.5 ** (1 / HALF_LIFE_DAYS)
         self.sends *= decay
         self.clicks *= decay
+        self.squares *= decay**2
         self.day += 1
+
+    @property
+    def counts(self) -> Counts:
+        worth = float(self.sends.sum() / self.squares) if self.squares else 1.0
+        return Counts(self.sends, self.clicks, self.segment, np.zeros((CUSTOMERS, HOURS)), worth)
 
 
 class Policy(Protocol):
@@ -119,9 +131,9 @@ class Ours:
     model: HourModel | None = None
 
     def __call__(self, log: Log) -> Floats:
-        counts = Counts(log.sends, log.clicks, log.segment, np.zeros((CUSTOMERS, HOURS)))
+        counts = log.counts
         if self.model is None or log.day < 10 or log.day % 7 == 0:
-            self.model = HourModel.learn(counts, segments=3)
+            self.model = HourModel.learn(counts, segments=3, start=self.model)
         posterior = self.model.posterior(counts, int(is_weekend(log.day)))
         feasible = np.broadcast_to(np.isin(np.arange(HOURS), SLOTS), (CUSTOMERS, HOURS))
         shares = policy.winning_shares(posterior, feasible, self.settings.boldness)
@@ -166,7 +178,7 @@ def play(world: World, choose: Policy, seed: int) -> Floats:
         hour = policy.draw(choose(log), random.random(CUSTOMERS))
         rate = rates[np.arange(CUSTOMERS), hour]
         expected[day] = rate.sum(), rates.max(axis=1).sum(), rates.mean() * CUSTOMERS
-        waiting.append((day, SLOTS[hour], random.random(CUSTOMERS) < rate))
+        waiting.append((day, np.arange(CUSTOMERS), SLOTS[hour], random.random(CUSTOMERS) < rate))
         log.next_day()
         if len(waiting) > LATE_DAYS:
             log.told(*waiting.pop(0))

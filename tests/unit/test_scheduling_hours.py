@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,8 +129,25 @@ def test_the_shape_is_flat_where_no_hour_is_better() -> None:
 
 def test_weekends_that_are_later_are_found() -> None:
     counts, _ = shop(customers=4000, sends=80, weekend=5.0)
-    turn = HourModel.learn(counts, segments=2, iterations=60).turn
+    turn = HourModel.learn(counts, segments=2).turn
     assert turn.argmax() in (4, 5, 6)
+
+
+def test_decayed_counts_say_as_much_of_how_customers_differ_as_those_they_stand_for() -> None:
+    """Half as many clicks by halving weights are as noisy as the whole ones, not as half of them."""
+    counts, _ = shop(customers=500)
+    halved = replace(counts, sends=counts.sends / 2, clicks=counts.clicks / 2, worth=2.0)
+    of_whole, of_halved = (HourModel.learn(told, segments=2).posterior(told, 0).interval() for told in (counts, halved))
+    np.testing.assert_allclose(of_halved, of_whole, rtol=1e-9)
+
+
+def test_a_warm_start_soon_knows_what_many_steps_from_nothing_do() -> None:
+    counts, rates = shop()
+    before, _ = shop(seed=2)
+    warm = HourModel.learn(counts, segments=2, start=HourModel.learn(before, segments=2)).posterior(counts, 0).mean
+    cold = HourModel.learn(counts, segments=2).posterior(counts, 0).mean
+    off = [np.abs(np.log(mean / rates[:, 0]))[:, DAYTIME].mean() for mean in (warm, cold)]
+    assert off[0] < 1.02 * off[1]
 
 
 @pytest.mark.parametrize(("sends", "most"), [(5.0, 0.97), (40.0, 0.93)])

@@ -1,4 +1,5 @@
--- One row per customer × channel × weekend or not × local hour with matured sends: sends and human clicks, decayed.
+-- One row per customer × channel × weekend or not × local hour with matured sends: sends and human clicks, decayed, and
+-- the sum of the squares of the sends' weights.
 -- A send is matured when its 24 hours for a click lie before the end of the day; a click belongs to the latest send
 -- that it can answer.
 with customers_of_date as (
@@ -76,6 +77,7 @@ select
     extract(isodow from local_time) > 5 as is_weekend,
     cast(extract(hour from local_time) as integer) as hour,
     sum(weight order by sent_at) as sends,
+    sum(weight * weight order by sent_at) as squares,
     coalesce(sum(weight order by sent_at) filter (where is_clicked), 0) as clicks
 from weighed
 group by customer_id, channel, is_weekend, hour
