@@ -33,6 +33,10 @@ class PairFeatures:
     names: tuple[str, ...]
     values: NDArray[np.float32]
 
+    def of_name(self, name: str) -> NDArray[np.float32]:
+        """(candidates,)."""
+        return self.values[:, self.names.index(name)]
+
 
 def pair_features(candidates: Candidates, history: History, facts: ItemFacts) -> PairFeatures:
     """history: of the customers whose numbers the candidates name."""
