@@ -64,6 +64,17 @@ def test_what_only_one_customer_knows_has_no_factors() -> None:
     assert not ImplicitAls.fit(history_of(csr_matrix(np.eye(3, dtype=np.float32))), PARAMETERS).item_factors.any()
 
 
+def test_customers_of_whom_nothing_is_known_teach_nothing() -> None:
+    """As who comes only after a cut: the factors are those of a shop without them."""
+    known = history_of(BOARD)
+    among_others = replace(known, customers=20 * SIZE, segment=np.full(20 * SIZE, -1))
+    parameters = replace(PARAMETERS, frequency_scaling=1.0)
+    start = ImplicitAls.fit(known, parameters).item_factors
+    alone, together = (ImplicitAls.fit(history, parameters, start=start) for history in (known, among_others))
+    assert together.customer_frequency == alone.customer_frequency
+    np.testing.assert_allclose(together.item_factors, alone.item_factors, rtol=1e-5)
+
+
 def test_no_fillers_at_the_end_of_a_list(model: ImplicitAls, customers: Factors) -> None:
     """Far more is asked than is left: what follows must be NOTHING, never an excluded item at -3.4e38."""
     listed, scores = best_items(model.item_factors, customers, 60, excluded=BOARD, refused_items=np.array([0, 1, 2]))
