@@ -220,8 +220,8 @@ class FeatureSettings(_Section):
 class PurposeDays(_Section):
     """Days for each of the two kinds of lists."""
 
-    next_purchase: NonNegativeInt = 0
-    discovery: NonNegativeInt = 0
+    next_purchase: Annotated[int, Field(ge=0, le=3650)] = 0
+    discovery: Annotated[int, Field(ge=0, le=3650)] = 0
 
 
 class ListRules(_Section):
@@ -232,7 +232,7 @@ class ListRules(_Section):
     """At most so many items of one category or brand in a list."""
     diversity: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """How much an item's likeness to what the list already holds counts against it."""
-    margin_weight: Annotated[float, Field(ge=0)] = 0.0
+    margin_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """How much a margin above the usual counts for an item."""
 
 
@@ -253,11 +253,11 @@ class RecommenderSettings(_Section):
     """The same for the ranker, such as ``rounds: 200``."""
     segment_by: Literal["country", "locale", "time_zone"] = "country"
     """What is popular is popular among customers who have this in common, as far as there are enough of them."""
-    target_event: str | None = None
+    target_event: Literal["purchase", "rating", "click", "add_to_cart", "view"] | None = None
     """The event type that is foretold; none: purchase, or where there are none rating, click, add_to_cart, view."""
     threads: PositiveInt = 2
     """The task's share of cores."""
-    seed: int = 20170101
+    seed: NonNegativeInt = 20170101
     evaluation_days: PositiveInt = 28
     """Days that are hidden to learn from and to judge by: at most a quarter of the history."""
     evaluation_customers: PositiveInt = 5000
@@ -270,7 +270,7 @@ class RecommenderSettings(_Section):
     kept_models: Annotated[int, Field(ge=2)] = 14
     """Artifacts of so many promoted models are kept, to be put in force again; older ones are deleted."""
     bootstrap_samples: PositiveInt = 1000
-    promotion_tolerance: Annotated[float, Field(ge=0)] = 0.01
+    promotion_tolerance: Annotated[float, Field(ge=0, le=0.1)] = 0.01
     """A challenger's nDCG@10 may lie this little below the champion's, at the interval's lower end."""
     list_length: PositiveInt = 20
     list_rules: ListRulesByPurpose = ListRulesByPurpose()

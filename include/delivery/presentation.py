@@ -95,6 +95,8 @@ def reason_sentence(strategy: str | None, category: str, reason_item: Mapping[st
     """Why an item was chosen, as its strategy has it; a strategy of your own reads "Picked for you"."""
     if strategy == "own_history":
         return "You buy this regularly"
+    if strategy == "looked_at":
+        return "You had a look at this"
     if strategy in ("als", "ease") and reason_item is not None:
         return f"Because you bought {title_of(reason_item)}"
     if strategy == "item_neighbours" and reason_item is not None:

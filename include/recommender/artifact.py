@@ -36,7 +36,7 @@ class RecommenderModel:
 
     segments: names in the order of the numbers that popularity uses. target: the event type it foretells. learned_on:
     the date whose night learned the rankers. judges: the rankers that do not know the newest hidden part, on which each
-    night is judged.
+    night is judged. judges_know: the last day that these have learned from.
     """
 
     model_id: str
@@ -47,6 +47,7 @@ class RecommenderModel:
     catalogue: Catalogue
     fitted: TwoStage
     judges: Mapping[str, Ranker]
+    judges_know: date
 
 
 class ArtifactError(RuntimeError):
@@ -110,6 +111,7 @@ def _to_bytes(model: RecommenderModel) -> bytes:
         "recipe": fitted.recipe.as_json(),
         "rankers": {purpose: asdict(ranker) for purpose, ranker in fitted.rankers.items()},
         "judges": {purpose: asdict(ranker) for purpose, ranker in model.judges.items()},
+        "judges_know": model.judges_know.isoformat(),
     }
     arrays = {f"facts.{name}": array for name, array in fitted.facts.arrays().items()}
     for part, fitted_model in fitted.models.items():
@@ -142,6 +144,8 @@ def _from_bytes(content: bytes) -> RecommenderModel:
             catalogue=Catalogue(**part_of("catalogue.")),
             fitted=TwoStage(recipe, models, ItemFacts.restore(part_of("facts.")), _rankers(header["rankers"])),
             judges=_rankers(header["judges"]),
+            # An older version did not say; all that was known then is the most they may know.
+            judges_know=date.fromisoformat(header.get("judges_know", header["learned_on"])),
         )
 
 

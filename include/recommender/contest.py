@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -40,8 +41,9 @@ class Contest:
     @classmethod
     def between(cls, configured: Recipe, champion: RegisteredModel | None, proposal: Proposal | None) -> Self:
         """A changed setting comes before what was proposed; plain lists give way to whoever may be promoted."""
-        incumbent = _readable(champion)
-        proposed = Challenger(Recipe.of_json(proposal.recipe), TUNING) if proposal else None
+        incumbent = _readable(champion.model_id, champion.parameters["recipe"]) if champion else None
+        asked_for = _readable(proposal.model_id, proposal.recipe) if proposal else None
+        proposed = Challenger(asked_for, TUNING) if asked_for else None
         if champion is None or incumbent is None or champion.parameters["origin"] == PLAIN:
             challenger: Challenger | None = proposed or Challenger(configured, SETTINGS)
         elif champion.parameters["configured"] != configured.as_json() and configured != incumbent:
@@ -136,13 +138,12 @@ def _refused(night: Night, contest: Contest, rejected: list[Entry], verdict: gat
     return Decision(rejected, plain, gate.Verdict(True, reason), PLAIN, None, contest.configured)
 
 
-def _readable(champion: RegisteredModel | None) -> Recipe | None:
-    if champion is None:
-        return None
+def _readable(model_id: str, recipe: Mapping[str, Any]) -> Recipe | None:
+    """None for what another version of this code knew how to fit, and this one does not."""
     try:
-        return Recipe.of_json(champion.parameters["recipe"])
+        return Recipe.of_json(recipe)
     except ValueError as error:
-        logger.error("the recipe of champion %s cannot be fitted: %s", champion.model_id, error)
+        logger.error("the recipe of %s cannot be fitted: %s", model_id, error)
         return None
 
 

@@ -226,11 +226,10 @@ def _more(
     """
     listed = np.bincount(made["customer"], minlength=len(block))
     begins = np.concatenate([[0], np.cumsum(listed)])
-    # A list's scores fall to its end, whichever strategies it has.
-    lowest = float(made["score"].min()) if len(made) else 0.0
-    parts = []
+    values, parts = made["score"].to_numpy(np.float64), []
     for customer in np.flatnonzero(listed < settings.list_length):
-        taken = made["item"].to_numpy(np.int64)[begins[customer] : begins[customer + 1]]
+        own = slice(begins[customer], begins[customer + 1])
+        taken = made["item"].to_numpy(np.int64)[own]
         if refused is not None:
             taken = np.concatenate([taken, refused.indices[refused.indptr[customer] : refused.indptr[customer + 1]]])
         favourites = shard.favourites[block[customer]] if by_favourites[customer] else []
@@ -239,7 +238,8 @@ def _more(
         if not listed[customer] and not len(items):
             # All that could be listed rests: what was sent or listed lately is better than nothing.
             items, words = shard.fallback.fill(_known(history, purpose, int(customer)), missing, favourites)
-        scores = lowest - 1 - np.arange(len(items))
+        # A list's scores fall to its end, whichever strategies it has.
+        scores = values[own].min(initial=0.0) - 1 - np.arange(len(items))
         parts.append(pd.DataFrame({"customer": customer, "item": items, "score": scores, "strategy": words}))
     more = pd.concat(parts, ignore_index=True) if parts else made.iloc[:0]
     return more.assign(reason=NOTHING)

@@ -30,6 +30,15 @@ MOST_HALF_LIVES = 50
 """A weight's square, 2⁻¹⁰⁰, is still a number in single precision; what is older stays known, just as little."""
 
 
+def decay(days_ago: Numbers, half_life_days: float) -> NDArray[np.float64]:
+    """What is left of 1: halved every ``half_life_days``, ``MOST_HALF_LIVES`` times at most.
+
+    >>> decay(np.array([0, 14, 28]), 14.0).tolist()
+    [1.0, 0.5, 0.25]
+    """
+    return np.exp2(-np.minimum(days_ago / half_life_days, MOST_HALF_LIVES))
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Items by number: of their category and brand (items,), UNKNOWN for none, and price (items,), NaN for none."""
@@ -152,12 +161,8 @@ class History:
         return self.matrix(self.pairs.bought)
 
     def weights(self, half_life_days: float = inf) -> csr_matrix:
-        """(customers, items): weights halved every ``half_life_days`` up to ``today``; only what is above zero.
-
-        They are halved ``MOST_HALF_LIVES`` times at most.
-        """
-        half_lives = np.minimum((self.today - self.day) / half_life_days, MOST_HALF_LIVES)
-        decayed = self.weight * np.exp2(-half_lives)
+        """(customers, items): weights by their ``decay`` up to ``today``; only what is above zero."""
+        decayed = self.weight * decay(self.today - self.day, half_life_days)
         summed = np.add.reduceat(decayed, self.pair_starts) if len(self.day) else decayed
         return self.matrix(np.where(summed > 0, summed, 0))
 

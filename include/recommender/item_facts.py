@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from include.recommender.history import UNKNOWN, History, Numbers
+from include.recommender.history import UNKNOWN, History, Numbers, decay
 from include.recommender.models.interface import Arrays
 
 HALF_LIVES = (7.0, 30.0, 90.0)
@@ -52,8 +52,7 @@ class ItemFacts:
         active = max(len(np.unique(pairs.customer)), 1) / 1000
 
         def decayed(item: Numbers, day: Numbers, half_life: float) -> NDArray[np.float64]:
-            weights = np.exp2((day - history.today) / half_life)
-            return np.bincount(item, weights, minlength=history.items) / active
+            return np.bincount(item, decay(history.today - day, half_life), minlength=history.items) / active
 
         popularity = [decayed(history.item, history.day, half_life) for half_life in HALF_LIVES]
         met = [decayed(pairs.item, pairs.first, half_life) for half_life in HALF_LIVES[:2]]

@@ -61,26 +61,26 @@ class Night:
 class Judged:
     """A recipe with what it learned. judges know nothing of the newest hidden part, rankers all.
 
-    evaluation: None where history is too short to split.
+    judges_know: the last day that judges have learned from. evaluation: None where history is too short to split.
     """
 
     recipe: Recipe
     rankers: Mapping[str, Ranker]
     judges: Mapping[str, Ranker]
     learned_on: date
+    judges_know: date
     evaluation: Evaluation | None
 
 
 def unjudged(night: Night, recipe: Recipe) -> Judged:
-    return Judged(recipe, {}, {}, night.business_date, None)
+    return Judged(recipe, {}, {}, night.business_date, night.business_date, None)
 
 
 def judge(night: Night, recipe: Recipe, former: RecommenderModel | None) -> Judged:
     """``recipe`` learned and judged on the night's splits; what ``former`` learned is kept where it still holds."""
-    kept = kept_order(night, recipe, former)
-    learned_on = kept.learned_on if kept else night.business_date
     if not night.splits:
-        return Judged(recipe, kept.fitted.rankers if kept else {}, kept.judges if kept else {}, learned_on, None)
+        return unjudged(night, recipe)
+    kept = kept_order(night, recipe, former)
     started, threads = time.perf_counter(), night.settings.threads
     newest, older = night.splits[0], night.splits[1:]
     numbers = learning.drawn(newest.buyers, night.settings.evaluation_customers, night.seed)
@@ -110,14 +110,18 @@ def judge(night: Night, recipe: Recipe, former: RecommenderModel | None) -> Judg
     )
     rankers = kept.fitted.rankers if kept else learning.learn([listed.lessons, *told], recipe, threads=threads)
     logger.info("judged on %d customers in %.3gs", len(numbers), time.perf_counter() - started)
-    return Judged(recipe, rankers, judges, learned_on, judged)
+    if kept:
+        return Judged(recipe, rankers, judges, kept.learned_on, kept.judges_know, judged)
+    # A random part, or half of the customers of the only cut, hides nothing of the newest days from whoever learns.
+    known = date_of(newest.past.today) if night.cuts_in_time else night.business_date
+    return Judged(recipe, rankers, judges, night.business_date, known, judged)
 
 
 def kept_order(night: Night, recipe: Recipe, former: RecommenderModel | None) -> RecommenderModel | None:
     """``former`` where its order of candidates still holds: the same recipe, learned not long ago."""
     if former is None or former.fitted.recipe != recipe or former.target != night.shop.target:
         return None
-    if not night.cuts_in_time:
+    if not night.cuts_in_time or day_number(former.judges_know) > night.splits[0].past.today:
         # What judges was hidden from the kept order only where all that taught it lies before.
         return None
     names = feature_names(recipe.parts)

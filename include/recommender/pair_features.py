@@ -33,6 +33,10 @@ class PairFeatures:
     names: tuple[str, ...]
     values: NDArray[np.float32]
 
+    def of_name(self, name: str) -> NDArray[np.float32]:
+        """(candidates,)."""
+        return self.values[:, self.names.index(name)]
+
 
 def pair_features(candidates: Candidates, history: History, facts: ItemFacts) -> PairFeatures:
     """history: of the customers whose numbers the candidates name."""
@@ -155,7 +159,7 @@ def _liking(
     there &= of_item != UNKNOWN
     weight = np.where(there, tastes.data[place], 0) if len(tastes.data) else np.zeros(len(candidates))
     total = np.asarray(weights.sum(axis=1), np.float64).ravel()
-    share = weight / np.maximum(total[candidates.customer], 1e-9)
+    share = weight / np.maximum(total[candidates.customer], np.finfo(np.float64).tiny)
     lift = share / np.maximum(usual[candidates.item], 1e-6)
     return {f"{name}_weight": weight, f"{name}_share": share, f"{name}_lift": lift} | _rhythm(
         candidates, history, name, group

@@ -16,6 +16,7 @@ from include.recommender.vocabulary import (
     CATEGORY_FAVOURITES,
     EASE,
     ITEM_NEIGHBOURS,
+    LOOKED_AT,
     OWN_HISTORY,
     POPULARITY,
     TRENDING,
@@ -43,13 +44,14 @@ GOES_TOGETHER = (ITEM_NEIGHBOURS, EASE, ALS)
 def strategies(ordered: Ordered, listed: Numbers) -> NDArray[np.object_]:
     """(listed,): of each of the candidates ``listed`` by their places, what it is there for.
 
-    What the customer has already is there for the own history; anything else for the part that ranked it best.
+    What the customer bought is there for the own history, what else they did something with because they looked at it,
+    and anything else for the part that ranked it best.
     """
     candidates = ordered.candidates
     words = np.array([STRATEGIES[part] for part in candidates.models], object)
     best = words[candidates.ranks[listed].argmin(axis=1)]
-    own = ordered.features.values[listed, ordered.features.names.index("own_days")] > 0
-    return np.where(own, OWN_HISTORY, best)
+    met, bought = (ordered.features.of_name(name)[listed] > 0 for name in ("own_days", "own_bought_days"))
+    return np.where(bought, OWN_HISTORY, np.where(met, LOOKED_AT, best))
 
 
 def reasons(
@@ -61,10 +63,10 @@ def reasons(
     *,
     presentable: NDArray[np.bool_],
 ) -> Numbers:
-    """(n,): the item of the customer's past that weighs most for each listed item; NOTHING where there is none.
+    """(n,): the item of what the customer bought that weighs most for each listed item; NOTHING where there is none.
 
-    customer: ascending. An item of the own history is its own reason; no other is, nor one that is not ``presentable``
-    (items,), since it could not be shown.
+    customer: ascending. An item of the customer's own past is its own reason; no other is, nor one that is not
+    ``presentable`` (items,), since it could not be shown.
     """
     explain = {
         STRATEGIES[part]: model.explain(history) for part, model in fitted.models.items() if isinstance(model, Explains)
@@ -72,11 +74,14 @@ def reasons(
     if USER_NEIGHBOURS not in explain:
         together = next((explain[name] for name in GOES_TOGETHER if name in explain), None)
         explain |= {USER_NEIGHBOURS: together} if together else {}
-    found = np.where(strategy == OWN_HISTORY, item, NOTHING)
+    found = np.where((strategy == OWN_HISTORY) | (strategy == LOOKED_AT), item, NOTHING)
+    bought = history.known
     bounds = [*np.flatnonzero(np.diff(customer, prepend=NOTHING)), len(customer)]
     for begin, end in pairwise(bounds):
+        number = int(customer[begin])
+        reason = bought.indices[bought.indptr[number] : bought.indptr[number + 1]]
         _explain_customer(
-            explain, int(customer[begin]), item[begin:end], strategy[begin:end], presentable, found[begin:end]
+            explain, number, item[begin:end], strategy[begin:end], reason[presentable[reason]], found[begin:end]
         )
     return found
 
@@ -86,10 +91,10 @@ def _explain_customer(
     customer: int,
     item: Numbers,
     strategy: NDArray[np.object_],
-    presentable: NDArray[np.bool_],
+    presentable: NDArray[np.integer],
     found: Numbers,
 ) -> None:
-    """Fills ``found`` in place."""
+    """Fills ``found`` in place, by items that are ``presentable``."""
     for name in explain:
         places = np.flatnonzero(strategy == name)
         if not len(places):
@@ -97,7 +102,7 @@ def _explain_customer(
         own, contributions = explain[name](customer, item[places])
         if not len(own):
             continue
-        shown = presentable[own][:, None] & (own[:, None] != item[places][None, :])
+        shown = np.isin(own, presentable)[:, None] & (own[:, None] != item[places][None, :])
         contributions = np.where(shown, contributions, 0)
         strongest = contributions.argmax(axis=0)
         positive = contributions[strongest, np.arange(len(places))] > 0

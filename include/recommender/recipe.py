@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
 from typing import Any, Self
 
 from include.recommender.models import (
@@ -127,6 +128,8 @@ def _fault(name: str, before: Any, value: Any) -> str:
     whole = isinstance(before, int)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return "a whole number" if whole else "a number"
+    if not isfinite(value):
+        return "a finite number"
     if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
         return "0 or more" if name in MAY_BE_ZERO else "above 0"
     if name in AT_MOST_ONE and value > 1:

@@ -197,6 +197,8 @@ def history_of(
     event_type = activity["event_type"].cat.codes.to_numpy(np.int64)
     once = pd.DataFrame({"c": customer, "i": item, "t": event_type, "d": activity["business_day"].to_numpy(np.int64)})
     once = once[(customer >= 0) & (item >= 0)].drop_duplicates()
+    # A day's event types add up in one order, however rows lie on disk: the last bits of a sum hang on it.
+    once = once.iloc[np.argsort(once["t"].to_numpy(np.int8), kind="stable")]
     is_bought = np.array([name in (target, PURCHASE) for name in types] or [False])
     weight = of_type[once["t"]] if len(once) else np.zeros(0)
     bought = is_bought[once["t"]] if len(once) else np.zeros(0, bool)

@@ -131,6 +131,7 @@ def _fit(night: Night, decided: Decision, serves: Judged, root: str) -> Entry:
         catalogue=items.catalogue,
         fitted=fitted,
         judges=serves.judges,
+        judges_know=serves.judges_know,
     )
     uri, sha256 = artifact.save(model, root)
     logger.info("%s: fitted in %.3gs", model.model_id, time.perf_counter() - started)

@@ -125,8 +125,10 @@ def tune(
     for place, name in enumerate(chosen):
         # What one part leaves over of its time, the others have.
         share = (deadline - time.monotonic()) / (len(chosen) - place)
-        purpose = SPACES[name][0] if _has_enough(splits[0], drawn[0], SPACES[name][0]) else NEXT_PURCHASE
-        objective = _Objective([*zip(splits, drawn, strict=True)], purpose, threads)
+        judged, purpose = [*zip(splits, drawn, strict=True)], SPACES[name][0]
+        if not all(_has_enough(split, numbers, purpose) for split, numbers in judged):
+            purpose = NEXT_PURCHASE
+        objective = _Objective(judged, purpose, threads)
         of_part = f"{study}-{name}"
         parts[name], found = _search(name, parts[name], objective, share, storage, of_part, trials, seed)
         changed[name] = found

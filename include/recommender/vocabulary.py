@@ -22,6 +22,7 @@ OWN_FREQUENCY = "own_frequency"
 
 ALS = "als"
 OWN_HISTORY = "own_history"
+LOOKED_AT = "looked_at"
 CATEGORY_FAVOURITES = "category_favourites"
 EASE = "ease"
 ITEM_NEIGHBOURS = "item_neighbours"

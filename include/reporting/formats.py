@@ -27,6 +27,7 @@ CHANNEL_LABELS: Mapping[str, str] = {"email": "Email", "app_push": "App push", "
 
 STRATEGY_SENTENCES: Mapping[str, str] = {
     "own_history": "They buy it again and again.",
+    "looked_at": "They looked at it.",
     "als": "It goes with what they buy.",
     "ease": "It goes with what they buy.",
     "item_neighbours": "It is often bought together with what they buy.",

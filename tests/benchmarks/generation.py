@@ -84,7 +84,8 @@ def _fit(folder: Path) -> tuple[str, str]:
         rankers = learning.learn([told], Recipe(), threads=THREADS)
     names = pd.Index([f"i{number}" for number in range(ITEMS)], dtype=object)
     fitted = replace(fitted, rankers=rankers)
-    model = RecommenderModel("bench", "purchase", date(1970, 6, 29), [], names, history.catalogue, fitted, {})
+    today = date(1970, 6, 29)
+    model = RecommenderModel("bench", "purchase", today, [], names, history.catalogue, fitted, {}, today)
     return artifact.save(model, str(folder / "generation_artifacts"))
 
 

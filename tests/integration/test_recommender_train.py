@@ -13,7 +13,7 @@ from recommender_world import D
 from sqlalchemy import Engine
 
 from include.features import build_features
-from include.recommender import TrainingSummary, train_recommender, tune_recommender, tuning
+from include.recommender import TrainingSummary, registry, train_recommender, tune_recommender, tuning
 from include.recommender.recipe import Recipe
 from include.recommender.shop import read_shop
 from include.settings import Settings
@@ -196,6 +196,30 @@ def test_the_order_is_kept_between_weekly_learnings_and_als_starts_warm(
     assert learned == ["2017-11-30", "2017-11-30", "2017-12-02", "2017-12-02"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"evaluation_days": 7}, {}), ({"learning_splits": 1}, {})],
+    ids=["fewer days were hidden", "half of the customers of the newest cut taught"],
+)
+def test_an_order_that_learned_from_what_is_to_judge_it_is_not_kept(
+    shop: Engine, settings_with: Callable[..., Settings], before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    train(shop, settings_with(**before))
+    train(shop, settings_with(**after), D + timedelta(days=1))
+    newest = "select parameters from marketing.models where status = 'champion'"
+    assert world.rows(shop, newest)["parameters"].item()["learned_on"] == "2017-12-01"
+
+
+def test_a_proposal_that_this_version_cannot_fit_does_not_stop_the_night(shop: Engine, settings: Settings) -> None:
+    recipe = Recipe.of_settings(settings.recommender.models, settings.recommender.ranker).as_json()
+    recipe["parts"][0]["model"] = "of_another_version"
+    with shop.begin() as connection:
+        registry.propose(connection, "proposal-2017-11-29-0", D - timedelta(days=1), recipe, {}, "Proposed.")
+    assert train(shop, settings).status == "champion"
+    proposal = world.rows(shop, "select status from marketing.models where algorithm = 'proposal'")
+    assert proposal["status"].item() == "candidate"
+
+
 def test_artifacts_of_old_models_are_deleted_and_of_others_kept(
     shop: Engine, settings_with: Callable[..., Settings]
 ) -> None:
@@ -259,6 +283,8 @@ def test_setting_that_no_model_knows_is_refused_by_name(
         ({"models": {"als": {"transform": "sqrt"}}}, "is 'sqrt': it must be one of raw, root, log, binary"),
         ({"models": {"popularity": {"half_life_days": -3}}}, "popularity.half_life_days is -3: it must be above 0"),
         ({"ranker": {"feature_share": 2}}, "feature_share is 2: it must be at most 1"),
+        ({"models": {"als": {"alpha": float("nan")}}}, "als.alpha is nan: it must be a finite number"),
+        ({"models": {"ease": {"half_life_days": float("inf")}}}, "half_life_days is inf: it must be a finite number"),
         ({"ranker": {"leaves": 1}}, "leaves is 1: it must be at least 2"),
         ({"models": {"popularity": None}}, "leaves out popularity"),
         ({"ranker": {"round": 3}}, "recommender.ranker has no 'round'"),

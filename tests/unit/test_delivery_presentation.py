@@ -124,6 +124,7 @@ def test_each_strategy_says_why() -> None:
     assert reason_sentence("user_neighbours", "Frozen", None) == "Customers with a taste like yours buy this"
     assert reason_sentence("trending", "Frozen", None) == "More and more customers buy this"
     assert reason_sentence("own_history", "Frozen", None) == "You buy this regularly"
+    assert reason_sentence("looked_at", "Frozen", ITEM) == "You had a look at this"
     assert reason_sentence("category_favourites", "Frozen", None) == "Popular in Frozen"
     assert reason_sentence("popularity", "", None) == "A favourite with our customers"
     assert reason_sentence("one_of_your_own", "", None) == "Picked for you"

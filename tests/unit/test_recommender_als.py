@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from include.recommender.history import Catalogue, History
 from include.recommender.models import ImplicitAls, ImplicitAlsParameters
+from include.recommender.models import best_items as best_items_module
 from include.recommender.models.best_items import Factors, best_items
 from include.recommender.models.interface import NOTHING
 
@@ -60,6 +62,17 @@ def test_what_only_one_customer_knows_has_no_factors() -> None:
     factors = ImplicitAls.fit(history_of(lonely.tocsr()), PARAMETERS).item_factors
     assert np.flatnonzero(~factors.any(axis=1)).tolist() == [7]
     assert not ImplicitAls.fit(history_of(csr_matrix(np.eye(3, dtype=np.float32))), PARAMETERS).item_factors.any()
+
+
+def test_customers_of_whom_nothing_is_known_teach_nothing() -> None:
+    """As who comes only after a cut: the factors are those of a shop without them."""
+    known = history_of(BOARD)
+    among_others = replace(known, customers=20 * SIZE, segment=np.full(20 * SIZE, -1))
+    parameters = replace(PARAMETERS, frequency_scaling=1.0)
+    start = ImplicitAls.fit(known, parameters).item_factors
+    alone, together = (ImplicitAls.fit(history, parameters, start=start) for history in (known, among_others))
+    assert together.customer_frequency == alone.customer_frequency
+    np.testing.assert_allclose(together.item_factors, alone.item_factors, rtol=1e-5)
 
 
 def test_no_fillers_at_the_end_of_a_list(model: ImplicitAls, customers: Factors) -> None:
@@ -139,6 +152,22 @@ def test_lists_are_the_same_among_any_other_customers() -> None:
         again, values = best_items(of_items, customers[some], 20)
         np.testing.assert_array_equal(again, found[some])
         np.testing.assert_array_equal(values, scores[some])
+
+
+def test_blocks_are_as_large_as_the_cache_allows_however_many_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few rows at once, and BLAS is half as fast."""
+    looked_at, search = [], best_items_module._Search.best
+
+    def watched(self: best_items_module._Search, customers: Factors, *others: Any) -> best_items_module.Listed:
+        looked_at.append(len(customers))
+        return search(self, customers, *others)
+
+    monkeypatch.setattr(best_items_module, "SCORES_AT_ONCE", 100_000)
+    monkeypatch.setattr(best_items_module._Search, "best", watched)
+    generator = np.random.default_rng(1)
+    best_items(generator.standard_normal((1000, 128), np.float32), generator.standard_normal((180, 128), np.float32), 5)
+    assert sum(looked_at) == 180
+    assert 90 <= max(looked_at) <= 100
 
 
 @pytest.mark.parametrize("scaling", [0.0, 1.0])

@@ -30,6 +30,7 @@ def model() -> RecommenderModel:
         shop.HISTORY.catalogue,
         fitted,
         {"discovery": fitted.rankers["discovery"]},
+        date(2017, 11, 2),
     )
 
 

@@ -20,8 +20,10 @@ from include.recommender.learning import PURPOSES, cut_at, hide_a_part, horizon,
 from include.recommender.models import Attributes, AttributesParameters, OwnHistoryParameters, PopularityParameters
 from include.recommender.pair_features import PairFeatures, pair_features
 from include.recommender.ranker import Lesson, Ranker, RankerParameters
+from include.recommender.reasons import reasons, strategies
 from include.recommender.recipe import Recipe
 from include.recommender.two_stage import TwoStage, lists, not_to_list
+from include.recommender.vocabulary import LOOKED_AT, OWN_HISTORY
 
 TODAY = shop.TODAY
 
@@ -317,3 +319,24 @@ def test_item_facts_are_per_thousand_customers_and_in_their_order() -> None:
     facts = ItemFacts.of(tiny((0, 0, 0), (1, 0, 0), (1, 1, 0)))
     assert facts.of_name("popularity_7").tolist()[:2] == [1000, 500]
     assert facts.values.shape == (4, len(ITEM_FACTS))
+
+
+def test_what_was_only_looked_at_is_never_said_to_be_bought() -> None:
+    """Odd customers only look; neither their own items nor what goes with them may read as if they had bought any."""
+    whole = shop.HISTORY
+    history = replace(whole, bought=whole.customer % 2 == 0)
+    fitted = TwoStage.fit(history, shop.RECIPE)
+    for purpose in PURPOSES:
+        ordered = fitted.order(history, fitted.say(history), purpose, refused=not_to_list(history, purpose))
+        listed = np.arange(len(ordered.candidates))
+        strategy = strategies(ordered, listed)
+        customer, item = ordered.candidates.customer, ordered.candidates.item
+        met = np.asarray(history.matrix(np.ones(len(history.pairs.item)))[customer, item]).ravel() > 0
+        looked = customer % 2 == 1
+        assert set(strategy[met & looked]) == {LOOKED_AT}
+        assert OWN_HISTORY not in strategy[looked]
+        assert set(strategy[met & ~looked]) == ({OWN_HISTORY} if purpose == NEXT_PURCHASE else set())
+        found = reasons(fitted, history, customer, item, strategy, presentable=np.ones(shop.ITEMS, bool))
+        np.testing.assert_array_equal(found[met], item[met])
+        assert (found[looked & ~met] == -1).all()
+        assert (found[~looked & ~met] >= 0).any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from include.recommender.history import UNKNOWN, Catalogue, History
+from include.recommender.item_facts import ItemFacts
 from include.recommender.models import (
     CANDIDATE_MODELS,
     Attributes,
@@ -249,6 +250,27 @@ def test_what_is_very_old_still_weighs_something() -> None:
     old, new = history.weights(14.0).toarray()[0]
     assert 0 < old < 1e-12 < new
     assert old * old > np.finfo(np.float32).tiny
+
+
+def test_of_a_shop_that_slept_for_decades_it_is_known_what_was_popular() -> None:
+    whole = shop()
+    asleep = replace(whole, today=TODAY + 9000)
+    for counts in ("days", "customers"):
+        assert Popularity.fit(asleep, PopularityParameters(counts=counts)).scores(asleep).nnz
+    facts = ItemFacts.of(asleep)
+    assert facts.of_name("popularity_30")[whole.pairs.item].all()
+    assert np.isfinite(facts.of_name("trend_7")).all()
+
+
+def test_shares_of_a_customer_are_whole_however_long_ago_all_was() -> None:
+    """The brand counts for as much as it did when it was fresh."""
+    whole = shop()
+    model = Attributes.fit(whole, AttributesParameters())
+    once = whole.chosen(whole.day == whole.day.max())
+    ages = [replace(once, today=int(once.day.max()) + days) for days in (0, 7000)]
+    fresh, old = (model.scores(history).toarray() for history in ages)
+    assert fresh.any()
+    np.testing.assert_allclose(old, fresh, rtol=1e-4)
 
 
 @every_model

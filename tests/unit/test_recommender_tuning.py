@@ -76,13 +76,14 @@ def test_the_search_keeps_to_its_time() -> None:
     assert all(part.trials > 0 for part in found.parts.values())
 
 
-def test_where_nobody_takes_up_anything_new_repeat_purchases_decide() -> None:
+@pytest.mark.parametrize("others", [(), (0,)], ids=["one cut", "and one where somebody does"])
+def test_where_nobody_takes_up_anything_new_repeat_purchases_decide(others: tuple[int, ...]) -> None:
     past = SPLIT.past
     known = np.isin(SPLIT.customer * past.items + SPLIT.item, past.pairs.customer * past.items + past.pairs.item)
     again = Split(past, SPLIT.customer[known], SPLIT.item[known], in_time=True)
     found = tuning.tune(
         replace(POOR, parts={"als": POOR.parts["als"]}),
-        [again],
+        [*(SPLIT for _ in others), again],
         seconds=60,
         storage=InMemoryStorage(),
         study="test",

@@ -18,6 +18,7 @@ from include.recommender.reasons import STRATEGIES
 from include.recommender.recipe import default_parts
 from include.recommender.vocabulary import (
     LOCAL_POPULARITY,
+    LOOKED_AT,
     OWN_FREQUENCY,
     OWN_HISTORY,
     PLAIN,
@@ -54,7 +55,7 @@ def test_every_feature_has_words_of_its_own() -> None:
 
 
 def test_every_strategy_has_a_sentence() -> None:
-    assert {*STRATEGIES.values(), LOCAL_POPULARITY} == set(STRATEGY_SENTENCES)
+    assert {*STRATEGIES.values(), LOCAL_POPULARITY, LOOKED_AT} == set(STRATEGY_SENTENCES)
     assert offer_sentence("item_neighbours", "Tea {0}") == (
         "It is often bought together with Tea {0}, which they bought."
     )

@@ -12,6 +12,9 @@ from scipy.sparse import csr_matrix
 from include.recommender.history import UNKNOWN, Catalogue, History, Numbers
 from include.recommender.models.interface import Arrays, Explanation, pack, reach, unpack
 
+SMALLEST = float(np.finfo(np.float64).tiny)
+"""Below any sum of weights: those of long ago are small, and still make whole shares."""
+
 
 @dataclass(frozen=True)
 class AttributesParameters:
@@ -122,7 +125,7 @@ def _shares(groups: Numbers, weights: NDArray[np.float32]) -> dict[int, float]:
     known = groups != UNKNOWN
     names, place = np.unique(groups[known], return_inverse=True)
     sums = np.bincount(place, weights[known], minlength=len(names))
-    return dict(zip(names.tolist(), (sums / max(float(weights.sum(dtype=np.float64)), 1e-12)).tolist(), strict=True))
+    return dict(zip(names.tolist(), (sums / max(float(weights.sum(dtype=np.float64)), SMALLEST)).tolist(), strict=True))
 
 
 def _by_category(

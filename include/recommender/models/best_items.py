@@ -61,7 +61,7 @@ def best_items(
     search = _Search.over(np.ascontiguousarray(item_factors), length, refused_items)
     if not len(search.slabs):
         return listed, scores
-    size = max(FEWEST_ROWS, SCORES_AT_ONCE // search.slabs.size * search.slabs.shape[1])
+    size = max(FEWEST_ROWS, SCORES_AT_ONCE // len(search.items))
     blocks = [known[start : start + size] for start in range(0, len(known), size)]
 
     def work(some: list[NDArray[np.int64]]) -> None:

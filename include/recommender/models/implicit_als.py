@@ -73,11 +73,14 @@ class ImplicitAls:
         by_customer = weights[:, known].tocsr()
         by_item = by_customer.T.tocsr()
         factors = np.zeros((history.items, parameters.factors), np.float32)
-        frequency = float(by_customer.nnz / max(history.customers, 1))
+        # Whoever has nothing, such as who comes only after a cut, counts neither in the average nor as random rows.
+        silent = np.diff(by_customer.indptr) == 0
+        frequency = float(by_customer.nnz / max((~silent).sum(), 1))
         if not len(known):
             return cls(parameters, factors, frequency)
         generator = np.random.default_rng(parameters.seed)
         customers = _random(generator, history.customers, parameters.factors)
+        customers[silent] = 0
         items = _random(generator, len(known), parameters.factors)
         if start is not None:
             learned = start[known].any(axis=1)

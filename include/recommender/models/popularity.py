@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
-from include.recommender.history import UNKNOWN, History
+from include.recommender.history import UNKNOWN, History, decay
 from include.recommender.models.interface import Arrays, nothing, pack, reach, unpack
 
 
@@ -44,11 +44,11 @@ class Popularity:
         popularity = np.asarray(counted.sum(axis=0), np.float64).ravel()
         segments = int(history.segment.max(initial=UNKNOWN)) + 1
         rows = [
-            _longest(_shrunk(counted[np.flatnonzero(history.segment == segment)], popularity, parameters), parameters)
-            for segment in range(segments)
+            csr_matrix(_longest(_shrunk(of_segment, popularity, parameters), parameters))
+            for of_segment in (counted[np.flatnonzero(history.segment == segment)] for segment in range(segments))
         ]
-        by_segment = csr_matrix(np.stack(rows)) if rows else nothing(0, history.items)
-        return cls(parameters, _longest(popularity, parameters), by_segment.astype(np.float32))
+        by_segment = vstack(rows, format="csr") if rows else nothing(0, history.items)
+        return cls(parameters, _longest(popularity, parameters), by_segment)
 
     def scores(self, history: History, *, threads: int = 1) -> csr_matrix:
         known = (history.segment != UNKNOWN) & (history.segment < self.by_segment.shape[0])
@@ -66,7 +66,7 @@ class Popularity:
 def _counted(history: History, parameters: PopularityParameters) -> csr_matrix:
     """(customers, items)."""
     if parameters.counts == "customers":
-        return history.matrix(np.exp2((history.pairs.first - history.today) / parameters.half_life_days))
+        return history.matrix(decay(history.today - history.pairs.first, parameters.half_life_days))
     return history.weights(parameters.half_life_days)
 
 
