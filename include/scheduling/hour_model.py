@@ -57,6 +57,8 @@ ACTIVITY_EVERY = 20
 """Iterations after which it is asked anew what activity in the shop is worth."""
 LEARN_FROM = 20_000
 """Customers who were written to, spread over all: more would hardly change what is common to everyone."""
+SINCE_PEAK = (np.arange(HOURS) - np.arange(HOURS)[:, None]) % HOURS
+"""(peak, hour): hours of the clock from the one to the other."""
 TINY = 1e-300
 PRIOR_CLASS = 1 / CLASSES
 ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -207,11 +209,9 @@ class HourModel:
     @property
     def peaks(self) -> Floats:
         """(classes, hours): f(h − peak)^strength, each of mean 1; the first class has no peak."""
-        turned = [np.ones((1, HOURS))]
-        for strength in STRENGTHS:
-            shape = self.shape**strength
-            turned.append(np.stack([np.roll(shape / shape.mean(), peak) for peak in range(HOURS)]))
-        return np.concatenate(turned)
+        shapes = self.shape ** np.array(STRENGTHS)[:, None]
+        turned = (shapes / shapes.mean(axis=1, keepdims=True))[:, SINCE_PEAK]
+        return np.concatenate([np.ones((1, HOURS)), turned.reshape(-1, HOURS)])
 
     def curves(self, day_type: int) -> Floats:
         """(classes, hours): θ."""
@@ -307,11 +307,9 @@ class HourModel:
 
     def _improved_shape(self, clicks: Floats, exposure: Floats) -> Floats:
         """clicks, exposure: (classes, hours), told from each class's peak on and added up by strength."""
-        aligned = np.zeros((2, HOURS))
-        for number, strength in enumerate(STRENGTHS):
-            for peak in range(HOURS):
-                row = 1 + number * HOURS + peak
-                aligned += strength * np.roll([clicks[row], exposure[row]], -peak, axis=1)
+        weight = np.repeat(STRENGTHS, HOURS * HOURS)
+        since_peak = np.tile(SINCE_PEAK.ravel(), len(STRENGTHS))
+        aligned = [np.bincount(since_peak, weight * told[1:].ravel(), minlength=HOURS) for told in (clicks, exposure)]
         shape = self.shape * np.exp(STEP * _step(*aligned))
         return shape / shape.mean()
 
@@ -341,7 +339,7 @@ class _Pair:
         """working, weekend: (customers, classes), log weights of each day type's classes by themselves."""
         tops = [logs.max(axis=1, keepdims=True) for logs in (working, weekend)]
         own, other = np.exp(working - tops[0]) + TINY, np.exp(weekend - tops[1]) + TINY
-        turned = np.stack([np.roll(turn, peak) for peak in range(HOURS)])
+        turned = turn[SINCE_PEAK]
         both = np.empty_like(own), np.empty_like(other)
         for kind, (mine, theirs, matrix) in enumerate(((own, other, turned.T), (other, own, turned))):
             both[kind][:, 0] = mine[:, 0] * theirs[:, 0]
@@ -410,7 +408,7 @@ class _Sums:
             np.stack([weight[kind].T @ counts.sends[:, kind] for kind in range(DAY_TYPES)], axis=1),
             member @ known.share[0],
             known.levels.sum(axis=0),
-            np.array([np.trace(np.roll(joint, -turn, axis=1)) for turn in range(HOURS)]),
+            np.bincount(SINCE_PEAK.ravel(), joint.ravel(), minlength=HOURS),
             member.sum(axis=1),
             member @ known.clicks,
             member @ (known.expecting * (known.levels @ LEVELS)),
