@@ -74,9 +74,9 @@ class Counts:
 
     activity: (customers, hour), shares of shop activity by hour; rows of zeros where there is none.
 
-    worth: Σ w / Σ w² over the weights w ≤ 1 of all sends (Kish 1965). A sum of decayed clicks varies less than a Poisson
-    count of the same mean; times ``worth`` its variance is its mean again. Taken for counts as they are, decayed ones
-    would hide how much customers differ, and intervals would be too narrow.
+    worth: Σ w / Σ w² over the weights w ≤ 1 of all sends (Kish 1965). A sum of decayed clicks varies less than a
+    Poisson count of the same mean; times ``worth`` its variance is its mean again. Taken for counts as they are,
+    decayed ones would hide how much customers differ, and intervals would be too narrow.
     """
 
     sends: Floats
