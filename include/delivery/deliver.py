@@ -71,6 +71,7 @@ def deliver_due_messages(
     worker: str,
     clock: Clock | None = None,
     templates: Path = TEMPLATES,
+    channels: Mapping[str, Channel] | None = None,
 ) -> DeliverySummary:
     """Send each planned message with send_at ≤ now < not_after, once, by its channel.
 
@@ -78,6 +79,7 @@ def deliver_due_messages(
     since: replay the clock: act at ``since``, at every full hour after it and at ``as_of``, as if each were now.
     clock: of a live run, which lasts: now, with offset, read at each message's turn. A message is sent or expires by
     that reading, and it becomes ``sent_at`` and the mail's Date.
+    channels: ways out other than the settings', by name; all else is the same.
     worker: a name no other run has at the same time; a retry of a killed run may use it again.
     Raises RuntimeError when a run of that name is still at work, ValueError for instants without offset and for a
     replay with a clock. Any number of runs may work side by side.
@@ -86,11 +88,12 @@ def deliver_due_messages(
     instants = acting_instants(since, as_of)
     if since is not None and clock is not None:
         raise ValueError(f"a replay since {since} steps through instants of its own: give it no clock")
-    renderer = Renderer(settings, templates)
-    channels: dict[str, Channel] = {
-        "email": EmailChannel(settings.delivery, renderer),
-        "app_push": PushChannel(settings.delivery, renderer),
-    }
+    if channels is None:
+        renderer = Renderer(settings, templates)
+        channels = {
+            "email": EmailChannel(settings.delivery, renderer),
+            "app_push": PushChannel(settings.delivery, renderer),
+        }
     counts: Counter[str] = Counter()
     with open_outbox(engine, worker) as outbox:
         orphans_unknown, orphans_put_back = outbox.settle_orphans()
