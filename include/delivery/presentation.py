@@ -91,6 +91,15 @@ def title_of(item: Mapping[str, Any]) -> str:
     return readable(item["title"]) or readable(item["category"]) or f"Item {one_line(item['item_id'])}"
 
 
+OCCASION_SENTENCES = {
+    "abandoned_cart": "You put this into your cart",
+    "back_in_stock": "Back in stock",
+    "price_drop": "Now at a lower price",
+    "replenishment_due": "You may be running out of this",
+}
+"""Of an item that called for the message, by the trigger it came by."""
+
+
 def reason_sentence(strategy: str | None, category: str, reason_item: Mapping[str, Any] | None) -> str:
     """Why an item was chosen, as its strategy has it; a strategy of your own reads "Picked for you"."""
     if strategy == "own_history":
@@ -109,7 +118,7 @@ def reason_sentence(strategy: str | None, category: str, reason_item: Mapping[st
         return "More and more customers buy this"
     if strategy in ("popularity", "local_popularity"):
         return "A favourite with our customers"
-    return "Picked for you"
+    return OCCASION_SENTENCES.get(strategy or "", "Picked for you")
 
 
 def one_line(value: str | None) -> str:

@@ -113,6 +113,7 @@ def build_features(engine: Engine, settings: Settings, *, business_date: date) -
     in one transaction: readers see the former rows until it commits, and a build that runs at the same time waits for
     this one. A load that commits meanwhile is not seen at all, and comes in with the next build. An earlier date, or
     other weights, half-lives or windows, begin the totals anew from the daily aggregates.
+    Prices and stock are the catalogue's at the build of the newest date; an earlier date keeps those written then.
 
     A weight is the sum, over distinct business days and event types, of the type's weight, halved with every
     ``half_life_days`` of age: how often a customer came back says more than how many pieces were in a basket. The
@@ -176,6 +177,7 @@ def _build(connection: Connection, settings: Settings, business_date: date) -> F
     _count(connection, start, parameters)
     forecast = forecast_orders(connection, parameters)
     _run(connection, "write_feature_state", parameters)
+    _run(connection, "remember_catalogue", parameters)
     return FeatureSummary(
         business_date=business_date.isoformat(),
         customers=_replace(connection, customer_features, business_date, parameters),

@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, text
+from sqlalchemy import Connection, delete, select, text
 
+from include.audience_filter import AudienceError, parse_filter
 from include.db.sql import source, statement
-from include.db.tables import SEGMENTS, quality_failures
+from include.db.tables import SEGMENTS, campaigns, quality_failures
 
 MANY_STOP = 0.5
 """Of customers or items; and of events, where the rule does not set aside."""
@@ -70,6 +71,7 @@ RULES = (
     Rule("consents.unknown_customer", "customer_id", "consents name an unknown customer"),
     Rule("consents.in_future", "occurred_at", "consents were given after the date"),
     Rule("campaigns.unknown_segment", "audience", "campaigns name a segment that does not exist"),
+    Rule("campaigns.unclear_filter", "audience_filter", "campaigns have a filter that cannot be understood"),
     Rule("campaigns.no_items", "items_per_message", "campaigns show less than one item"),
     Rule("message_history.unknown_customer", "customer_id", "sends name an unknown customer"),
     Rule("engagements.unknown_message", "message_id", "reactions name a message that was never planned"),
@@ -86,11 +88,27 @@ def write_failures(connection: Connection, values: dict[str, Any]) -> None:
     ``repeated_events`` must be there; ``values``: what the queries bind.
     """
     connection.execute(delete(quality_failures).where(quality_failures.c.business_date == values["business_date"]))
+    bound = values | {"segments": list(SEGMENTS)} | _unclear_filters(connection)
     for name in _QUERIES:
-        make_table(connection, "failing_rows", source(__file__, name), values | {"segments": list(SEGMENTS)})
+        make_table(connection, "failing_rows", source(__file__, name), bound)
         connection.execute(statement(__file__, "keep_failing_rows"), values)
         connection.execute(text("drop table failing_rows"))
     connection.execute(statement(__file__, "readmit_events"))
+
+
+def _unclear_filters(connection: Connection) -> dict[str, list[str]]:
+    """The campaigns whose filter cannot be understood, and beside them why."""
+    unclear = {}
+    for campaign_id, audience_filter in connection.execute(
+        select(campaigns.c.campaign_id, campaigns.c.audience_filter).where(
+            campaigns.c.audience_filter.regexp_match(r"\S")
+        )
+    ):
+        try:
+            parse_filter(audience_filter)
+        except AudienceError as error:
+            unclear[campaign_id] = f"has a filter that cannot be understood: {error}"
+    return {"unclear_campaigns": list(unclear), "unclear_reasons": list(unclear.values())}
 
 
 def make_table(connection: Connection, name: str, query: str, values: dict[str, Any]) -> None:

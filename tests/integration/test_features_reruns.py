@@ -144,3 +144,40 @@ def _wait_for_lock(engine: Engine, waiting: int = 1) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{waiting} waiting sessions never came")
+
+
+def _catalogue(engine: Engine, business_date: date) -> dict[str, tuple[float | None, bool | None]]:
+    query = text("select item_id, list_price, in_stock from marketing.item_features where business_date = :day")
+    with engine.connect() as connection:
+        rows = connection.execute(query, {"day": business_date}).all()
+    return {row.item_id: (row.list_price and float(row.list_price), row.in_stock) for row in rows}
+
+
+def test_the_catalogues_past_is_kept_and_never_invented(engine: Engine, settings: Settings) -> None:
+    """The catalogue of the newest date is today's, also when it is built again; that of an earlier one stays."""
+
+    def offer(price: float, in_stock: bool) -> None:
+        with engine.begin() as connection:
+            statement = text("update marketing.items set price = :price, in_stock = :in_stock where item_id = 'i'")
+            connection.execute(statement, {"price": price, "in_stock": in_stock})
+
+    at = "2017-11-19T12:00+00:00"
+    land(
+        engine,
+        item_rows=[{"item_id": "i", "price": 10, "in_stock": True}, {"item_id": "never seen", "price": 1}],
+        event_rows=[event("a", "view", at, "i"), event("a", "view", at, "not in the catalogue")],
+    )
+    build_features(engine, settings, business_date=EARLIER)
+    assert _catalogue(engine, EARLIER) == {"i": (10, True), "not in the catalogue": (None, None)}
+    offer(9, in_stock=False)
+    build_features(engine, settings, business_date=EARLIER)
+    assert _catalogue(engine, EARLIER)["i"] == (9, False), "built again as the newest date"
+    build_features(engine, settings, business_date=D)
+    offer(8, in_stock=True)
+    for _ in range(2):
+        build_features(engine, settings, business_date=EARLIER)
+        assert _catalogue(engine, EARLIER)["i"] == (9, False), "an earlier date"
+    build_features(engine, settings, business_date=date(2017, 11, 25))
+    assert _catalogue(engine, date(2017, 11, 25))["i"] == (None, None), "an earlier date that was never built"
+    build_features(engine, settings, business_date=D)
+    assert (_catalogue(engine, EARLIER)["i"], _catalogue(engine, D)["i"]) == ((9, False), (8, True))

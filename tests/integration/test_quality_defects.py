@@ -181,6 +181,14 @@ REPORTED = {
         "unknown_segment",
         1,
     ),
+    "a filter that names no column": (
+        "insert into marketing.campaigns (campaign_id, name, channels, starts_on, ends_on, audience_filter, file_id, row_number)"
+        " values ('k', 'K', '{email}', '2024-01-01', '2024-12-31', 'recencyy > 3', 1, 1),"
+        " ('l', 'L', '{email}', '2024-01-01', '2024-12-31', 'recency > 3', 1, 1),"
+        " ('m', 'M', '{email}', '2024-01-01', '2024-12-31', ' ', 1, 1)",
+        "unclear_filter",
+        1,
+    ),
 }  # fmt: skip
 
 

@@ -119,6 +119,7 @@ def test_each_strategy_says_why() -> None:
     assert reason_sentence("als", "Frozen", ITEM) == "Because you bought Ice cream"
     assert reason_sentence("ease", "Frozen", ITEM) == "Because you bought Ice cream"
     assert reason_sentence("als", "Frozen", None) == "Picked for you"
+    assert reason_sentence("price_drop", "Frozen", None) == "Now at a lower price"
     assert reason_sentence("item_neighbours", "Frozen", ITEM) == "Often bought with Ice cream"
     assert reason_sentence("item_neighbours", "Frozen", None) == "Picked for you"
     assert reason_sentence("user_neighbours", "Frozen", None) == "Customers with a taste like yours buy this"

@@ -107,3 +107,10 @@ create temporary table moved_permilles (item_no integer primary key, former inte
 
 -- Grain: one row per item whose bargain price changes.
 create temporary table bargain_moves (item_no integer primary key, former numeric, present numeric) on commit drop;
+
+-- Grain: one row per item of the business date's former build.
+create temporary table former_catalogue (
+    item_id text primary key,
+    list_price numeric,
+    in_stock boolean
+) on commit drop;

@@ -66,6 +66,13 @@ from (
     where not audience <@ cast(:segments as text[])
     union all
     select
+        'campaigns', 'unclear_filter', 'audience_filter', campaigns.campaign_id, campaigns.file_id,
+        campaigns.row_number, unclear.reason
+    from marketing.campaigns
+    inner join unnest(cast(:unclear_campaigns as text[]), cast(:unclear_reasons as text[]))
+        as unclear (campaign_id, reason) on campaigns.campaign_id = unclear.campaign_id
+    union all
+    select
         'campaigns', 'no_items', 'items_per_message', campaign_id, file_id, row_number, 'shows less than one item'
     from marketing.campaigns
     where items_per_message < 1

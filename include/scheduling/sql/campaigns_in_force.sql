@@ -3,10 +3,14 @@ select
     campaign_id,
     channels,
     audience,
+    audience_filter,
+    trigger,
     template,
     purpose,
     items_per_message,
+    priority,
     cost_per_message,
+    daily_budget,
     control_share,
     requires_approval
 from marketing.campaigns
