@@ -9,7 +9,17 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, func, select, text
 
 from include.db.tables import EVERY_CAMPAIGN, NEXT_PURCHASE, metadata
-from include.reporting.formats import channel_label, decision_label, money, number, percent, score
+from include.reporting.choice_data import choice_worth
+from include.reporting.formats import (
+    channel_label,
+    decision_label,
+    money,
+    number,
+    percent,
+    points,
+    policy_label,
+    score,
+)
 from include.settings import Settings
 
 MODEL_ROWS = (
@@ -39,6 +49,7 @@ def morning_report(engine: Engine, settings: Settings, *, business_date: date) -
             _bought(connection, settings, business_date),
             _lift(connection, settings, business_date),
             _roi(connection, settings, business_date),
+            _choice(connection, business_date),
             _model(connection, business_date),
             _decisions(connection, business_date),
             _quality(connection, business_date),
@@ -157,6 +168,22 @@ def _roi(connection: Connection, settings: Settings, business_date: date) -> lis
         for row in rows
     ]
     return _section("Return on what was spent", header, cells, "nothing to report yet")
+
+
+def _choice(connection: Connection, business_date: date) -> list[str]:
+    worth = choice_worth(connection, business_date)
+    header = ("channel and hour", "click rate", "our choice gains", "in words")
+    cells = [
+        (
+            policy_label(one.policy, one.estimator) + ("*" if worth and worth.includes_generated else ""),
+            _rate(one.click_rate.value) + _between(_rate, one.click_rate.low, one.click_rate.high),
+            points(one.gain.value) + _between(points, one.gain.low, one.gain.high),
+            one.verdict,
+        )
+        for one in (worth.shown if worth else ())
+    ]
+    title = "What the choice of hour is worth (clicks per message, on the same messages)"
+    return _section(title, header, cells, "no night has valued it yet")
 
 
 def _model(connection: Connection, business_date: date) -> list[str]:

@@ -108,6 +108,23 @@ def test_the_other_rooms_figures(small: World, settings: Settings) -> None:
     assert set(sizes) == {table.name for table in tables.metadata.tables.values()}
 
 
+def test_the_choice_of_hour_is_said_beside_other_ways(small: World, settings: Settings) -> None:
+    row = {"business_date": DAY, "metric": "click", "sends": 900, "left_out": 3, "includes_generated": True}
+    ours = {"value": 0.05, "ci_low": 0.04, "ci_high": 0.06, "verdict": "What was sent, as it was sent."}
+    other = {"difference": 0.0123, "difference_low": -0.002, "difference_high": 0.0266, "verdict": "No difference."}
+    few = {"policy": "modal_hour", "estimator": "dr", "verdict": "Not enough data: too few clicks."}
+    small.insert(tables.policy_values, [{**row, **ours, "policy": "as_logged", "estimator": "dr"}])
+    small.insert(tables.policy_values, [{**row, **ours, **other, "policy": "random_hour", "estimator": "dr"}])
+    small.insert(tables.policy_values, [{**row, **ours, **other, "policy": "random_hour", "estimator": "ips"}])
+    small.insert(tables.policy_values, [{**row, **few}])
+    report = morning_report(small.engine, settings, business_date=DAY)
+    assert section(report, "What the choice of hour is worth") == [
+        ["Our choice*", "5.00% [4.00%, 6.00%]", "–", "What was sent, as it was sent."],
+        ["Random hour*", "5.00% [4.00%, 6.00%]", "+1.23 pp [−0.20 pp, +2.66 pp]", "No difference."],
+        ["Customer's modal hour*", "–", "–", "Not enough data: too few clicks."],
+    ]
+
+
 def test_campaigns_that_ended_are_counted_only(small: World, settings: Settings) -> None:
     small.campaign("autumn", ends_on=at("20 12:00").date())
     history = {"campaign_id": "autumn", "customer_id": "t1", "channel": "email", "arm": "treated", "cost": 1}
@@ -121,6 +138,11 @@ def test_campaigns_that_ended_are_counted_only(small: World, settings: Settings)
 def test_an_empty_database_says_so(engine: Engine, settings: Settings) -> None:
     compute_reports(engine, settings, business_date=DAY)
     report = morning_report(engine, settings, business_date=DAY)
-    for words in ("nothing was sent", "no model has been promoted yet", "no check ran for this date"):
+    for words in (
+        "nothing was sent",
+        "no model has been promoted yet",
+        "no check ran for this date",
+        "no night has valued it yet",
+    ):
         assert words in report
     assert "nan" not in report.lower().split()
