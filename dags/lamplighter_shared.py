@@ -64,6 +64,7 @@ def business_date_of_run() -> date:
 def run_stage(stage: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Call ``stage(engine, settings, **arguments)`` and return its summary: counts and keys only, never rows.
 
+    The log shows the summary, but for fields that its dataclass leaves out of its repr.
     Postgres ends any statement that would outlast the task's execution_timeout.
     """
     from include.db.engine import make_engine
@@ -73,8 +74,10 @@ def run_stage(stage: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     limit = get_current_context()["ti"].task.execution_timeout
     engine = make_engine(settings, statement_timeout_seconds=int(limit.total_seconds()) if limit else None)
     try:
-        summary = dataclasses.asdict(stage(engine, settings, **arguments))
+        result = stage(engine, settings, **arguments)
     finally:
         engine.dispose()
-    logger.info("%s: %s", stage.__name__, ", ".join(f"{key} {value}" for key, value in summary.items()))
+    summary = dataclasses.asdict(result)
+    shown = [field.name for field in dataclasses.fields(result) if field.repr]
+    logger.info("%s: %s", stage.__name__, ", ".join(f"{key} {summary[key]}" for key in shown))
     return summary

@@ -14,8 +14,10 @@ work: nothing was trained or planned, yesterday's recommendations stay published
 which table, which expectation and how many rows. Mend the export, drop the file again under the same name (it replaces
 its own rows) and clear the failed run from `load_landing_files`.
 
-**Who follows**: `deliver_messages` sends what `schedule_messages` planned. Your own DAGs can follow the assets
-`marketing.recommendations`, `marketing.messages`, `marketing.campaign_results` and the others that the tasks produce.
+**Who follows**: `deliver_messages` sends what `schedule_messages` planned. If messages await a person's approval,
+`ask_for_approval` starts `approve_campaigns` and does not wait for it; else it is skipped. Your own DAGs can follow the
+assets `marketing.recommendations`, `marketing.messages`, `marketing.campaign_results` and the others that the tasks
+produce.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 from lamplighter_shared import BUSINESS_TIME_ZONE, DEFAULT_ARGS, Tag, business_date_of_run, marketing_asset, run_stage
@@ -119,12 +122,42 @@ def nightly_marketing() -> None:
 
         return run_stage(learn_send_times, business_date=business_date_of_run())
 
+    @task(outlets=[marketing_asset("response_models")])
+    def learn_responses() -> dict[str, Any]:
+        """What a click is worth by channel and campaign, and what one message more risks."""
+        from include.scheduling import learn_responses
+
+        return run_stage(learn_responses, business_date=business_date_of_run())
+
     @task(outlets=[marketing_asset("message_decisions"), marketing_asset("messages"), marketing_asset("holdouts")])
     def schedule_messages() -> dict[str, Any]:
         """A decision with a reason for every candidate, and the messages of D+1."""
         from include.scheduling import schedule_messages
 
         return run_stage(schedule_messages, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset("policy_values")])
+    def evaluate_policies() -> dict[str, Any]:
+        """What the choice of channel and hour is worth beside simpler ways, from the log of decisions alone."""
+        from include.scheduling import evaluate_policies
+
+        return run_stage(evaluate_policies, business_date=business_date_of_run())
+
+    @task(outlets=[marketing_asset("campaign_approvals")])
+    def find_campaigns_to_approve() -> list[dict[str, Any]]:
+        """A run of approve_campaigns for each campaign whose messages of D+1 await a person; mostly none."""
+        from include.scheduling import find_campaigns_to_approve
+
+        night = run_stage(find_campaigns_to_approve, business_date=business_date_of_run())
+        date = night["business_date"]
+        # Named by what is shown: the same plan again leaves an open question as it is, another plan asks anew.
+        return [
+            {
+                "trigger_run_id": f"night_of_{date}_{preview}",
+                "conf": {"business_date": date, "campaign_id": campaign_id, "preview": preview},
+            }
+            for campaign_id, preview in night["previews"].items()
+        ]
 
     @task(outlets=[marketing_asset(table) for table in ("campaign_results", "campaign_lift", "campaign_roi")])
     def compute_reports() -> dict[str, Any]:
@@ -136,9 +169,19 @@ def nightly_marketing() -> None:
     features, shards, plan = build_features(), train_recommender(), schedule_messages()
     load_landing_files() >> check_data_quality() >> features >> shards
     generate_recommendations.expand(shard=shards) >> publish_recommendations() >> plan
-    # Hours need no recommendations: they are learned beside them.
-    features >> learn_send_times() >> plan
-    plan >> compute_reports()
+    # Hours and responses need no recommendations: they are learned beside them.
+    features >> [learn_send_times(), learn_responses()] >> plan
+    plan >> [compute_reports(), evaluate_policies()]
+    # Runs of their own: people may take hours, and neither reports nor the next night wait for them.
+    approvals = find_campaigns_to_approve()
+    plan >> approvals
+    TriggerDagRunOperator.partial(
+        task_id="ask_for_approval",
+        doc_md="Starts approve_campaigns for each such campaign; skipped where there is none, or it is asked already.",
+        trigger_dag_id="approve_campaigns",
+        logical_date=None,
+        skip_when_already_exists=True,
+    ).expand_kwargs(approvals)
 
 
 nightly_marketing()

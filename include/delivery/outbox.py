@@ -101,7 +101,7 @@ class Outbox:
         return len(unknown), len(settled) - len(unknown)
 
     def expire(self, as_of: datetime) -> int:
-        """Mark what is planned and past its ``not_after`` at ``as_of``; returns messages."""
+        """Mark what is planned, or awaits approval, and past its ``not_after`` at ``as_of``; returns messages."""
         with self._connection.begin():
             return self._connection.execute(statement(__file__, "expire_messages"), {"as_of": as_of}).rowcount
 

@@ -1,4 +1,4 @@
-"""``python -m include.local demo | web | night --date 2017-11-30 | rebuild-features | db-url | stop``.
+"""``python -m include.local demo | web | night --date 2017-11-30 | plan --date … | rebuild-features | db-url | stop``.
 
 What the make commands call.
 """
@@ -18,12 +18,14 @@ from pydantic import ValidationError  # noqa: E402 - the filter comes first
 
 from include.db.migrate import UnfitDatabaseError  # noqa: E402
 from include.local import commands, stopping  # noqa: E402
-from include.local.features import RebuildRefused, rebuild_all_features  # noqa: E402
+from include.local.features import rebuild_all_features  # noqa: E402
 from include.local.layout import Layout  # noqa: E402
+from include.local.plan import show_plan  # noqa: E402
 from include.local.progress import Progress  # noqa: E402
 from include.local.rest import AirflowError  # noqa: E402
 from include.local.runs import RunFailed  # noqa: E402
 from include.local.services import OtherCommandRuns, StartFailed  # noqa: E402
+from include.local.stages import StageRefused  # noqa: E402
 from include.settings import STATE_DIRECTORY  # noqa: E402
 
 
@@ -40,6 +42,8 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     actions.add_parser("web", help="Airflow's web UI over the current data, until Ctrl-C")
     night = actions.add_parser("night", help="one nightly_marketing run to its end")
     night.add_argument("--date", type=date.fromisoformat, required=True, help="business date, for example 2017-11-30")
+    plan = actions.add_parser("plan", help="what a night would send, and to how many; nothing is kept or sent")
+    plan.add_argument("--date", type=date.fromisoformat, required=True, help="business date, for example 2017-11-30")
     rebuild = actions.add_parser("rebuild-features", help="all features of a date from events alone")
     rebuild.add_argument("--date", type=date.fromisoformat, help="business date; default: that of the last build")
     actions.add_parser("db-url", help="print the URL of the marketing database")
@@ -56,7 +60,7 @@ def main(given: list[str] | None = None) -> int:
     progress = Progress(sys.stderr if arguments.command == "db-url" else sys.stdout)
     try:
         _run(arguments, layout, progress)
-    except (RunFailed, StartFailed, OtherCommandRuns, AirflowError, RebuildRefused, UnfitDatabaseError) as error:
+    except (RunFailed, StartFailed, OtherCommandRuns, AirflowError, StageRefused, UnfitDatabaseError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except ValidationError as error:
@@ -79,6 +83,8 @@ def _run(arguments: argparse.Namespace, layout: Layout, progress: Progress) -> N
         commands.web(layout, progress, sinks_of_the_demo)
     elif arguments.command == "night":
         commands.night(layout, arguments.date, progress)
+    elif arguments.command == "plan":
+        show_plan(layout, arguments.date, progress)
     elif arguments.command == "rebuild-features":
         rebuild_all_features(layout, arguments.date, progress)
     elif arguments.command == "db-url":

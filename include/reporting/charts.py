@@ -7,14 +7,17 @@ Labels are escaped, since Plotly reads a few HTML tags in text.
 from __future__ import annotations
 
 import html
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from include.reporting.formats import decision_label
-from include.reporting.page_data import Campaign, Estimate, HourRate
+from include.reporting.choice_data import OURS, ChoiceWorth
+from include.reporting.estimates import Estimate
+from include.reporting.formats import channel_label, decision_label, policy_label
+from include.reporting.page_data import Campaign, HourRate
 from include.reporting.recommender_data import SERVED, ListFigures
 from include.reporting.recommender_words import list_label
 from include.reporting.verdicts import GAIN, LOSS
@@ -87,6 +90,18 @@ def click_rate_by_hour(hours: Sequence[HourRate]) -> Figure | None:
     return _as_json(figure)
 
 
+def click_rate_by_policy(choice: ChoiceWorth | None) -> Figure | None:
+    """Click rate of our choice and of each other way with its interval, ours in colour; None without any figure."""
+    shown = [one for one in (choice.shown if choice else ()) if one.click_rate.has_interval]
+    if not shown:
+        return None
+    names = [policy_label(one.policy, one.estimator) for one in shown]
+    colours = ["var(--accent)" if one.policy == OURS else "var(--undecided)" for one in shown]
+    figure = _intervals(names, [one.click_rate for one in shown], colours, ".2%")
+    figure.update_xaxes(tickformat=".1~%", rangemode="tozero")
+    return _as_json(figure)
+
+
 def decisions_of_the_night(decisions: Mapping[str, int]) -> Figure | None:
     """How many candidates were messaged, and for which reason the others were not."""
     if not decisions:
@@ -109,6 +124,31 @@ def decisions_of_the_night(decisions: Mapping[str, int]) -> Figure | None:
     figure.update_layout(bargap=0.35, margin={"r": 60})
     figure.update_xaxes(visible=False)
     _name_rows(figure, rows, [decision_label(decision) for decision, _ in ordered])
+    return _as_json(figure)
+
+
+def messages_by_hour(hours: Mapping[str, Mapping[str, int]]) -> Figure | None:
+    """Messages planned by the customers' local hour, stacked by channel; None without any.
+
+    hours: channel → hour ("08") → messages.
+    """
+    if not hours:
+        return None
+    figure = go.Figure()
+    for (channel, of_channel), (colour, _) in zip(hours.items(), itertools.cycle(LINES), strict=False):
+        figure.add_bar(
+            x=[int(hour) for hour in of_channel],
+            y=list(of_channel.values()),
+            name=channel_label(channel),
+            marker={"color": colour},
+            hovertemplate="%{x}:00 h  <b>%{y:,}</b><extra>%{fullData.name}</extra>",
+        )
+    _dress(figure, height=300)
+    figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(hours) > 1)
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
+    figure.update_xaxes(range=[-0.5, 23.5], tickvals=HOURS_NAMED, showgrid=False)
+    figure.update_xaxes(ticktext=[f"{hour}:00" for hour in HOURS_NAMED])
+    figure.update_yaxes(tickformat=",d", rangemode="tozero", gridcolor="var(--line)", ticksuffix=" ", nticks=5)
     return _as_json(figure)
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, Row, bindparam, exists, literal_column, select, t
 
 from include.db.sql import statement
 from include.db.tables import IS_GENERATED, PURPOSES, events
+from include.reporting.ledger import Entry, read_ledger
 from include.reporting.page_data import CAMPAIGN_ROI, snapshot
 from include.settings import Settings
 
-DECISIONS_SHOWN = 50
 RECOMMENDATIONS_SHOWN = 5
 
 CAMPAIGN_RESULTS = text(
@@ -53,7 +53,7 @@ class CustomerDetail:
     customer_id: str
     known: bool
     profile: Row[Any] | None
-    decisions: Sequence[Row[Any]]
+    decisions: Sequence[Entry]
     recommendations: Mapping[str, Sequence[Row[Any]]]
     """The first of each list that has any, by purpose."""
     includes_generated: bool
@@ -87,10 +87,7 @@ def customer_detail(engine: Engine, settings: Settings, customer_id: str) -> Cus
     with snapshot(engine) as connection:
         known = connection.execute(CUSTOMER_EXISTS, key).scalar_one()
         profile = connection.execute(CUSTOMER_PROFILE, key).one_or_none()
-        decisions = connection.execute(
-            statement(__file__, "page_customer"),
-            key | {"default_zone": settings.customer_time_zone, "decisions": DECISIONS_SHOWN},
-        ).all()
+        decisions = read_ledger(connection, settings, customer_id)
         generated = connection.execute(CUSTOMER_HAS_GENERATED, key).scalar_one()
         recommendations = connection.execute(
             statement(__file__, "page_recommendations"), key | {"ranks": RECOMMENDATIONS_SHOWN}

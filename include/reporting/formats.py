@@ -19,11 +19,27 @@ DECISION_LABELS: Mapping[str, str] = {
     "capped": "Had enough messages",
     "quiet_hours": "No hour outside quiet hours",
     "no_capacity": "No sending capacity left",
+    "over_budget": "Campaign's budget spent",
     "nothing_to_say": "Nothing to recommend",
+    "not_worth_sending": "Not worth a message",
+    "not_approved": "Not approved",
     "not_in_audience": "Not in the audience",
 }
 
 CHANNEL_LABELS: Mapping[str, str] = {"email": "Email", "app_push": "App push", "all": "All channels"}
+
+POLICY_LABELS: Mapping[str, str] = {
+    "as_logged": "Our choice",
+    "random_hour": "Random hour",
+    "modal_hour": "Customer's modal hour",
+    "global_hour": "Shop's best hour",
+}
+ESTIMATOR_LABELS: Mapping[str, str] = {
+    "ips": "IPS",
+    "snips": "SNIPS",
+    "dr": "DR",
+    "experiment": "experiment",
+}
 
 STRATEGY_SENTENCES: Mapping[str, str] = {
     "own_history": "They buy it again and again.",
@@ -89,6 +105,24 @@ def short_date(day: date | None) -> str:
     return MISSING if day is None else f"{day:%a} {day.day} {day:%b %Y}"
 
 
+def iso_day(day: str) -> str:
+    """A day as JSON has it.
+
+    >>> iso_day("2017-12-01")
+    'Fri 1 Dec 2017'
+    """
+    return short_date(date.fromisoformat(day))
+
+
+def iso_moment(moment: str) -> str:
+    """A moment of somebody's own clock as JSON has it.
+
+    >>> iso_moment("2017-12-01T19:00")
+    'Fri 1 Dec 2017 19:00'
+    """
+    return f"{iso_day(moment[:10])} {moment[11:16]}"
+
+
 def words(value: str | None) -> str:
     """A code such as ``not_enough_data`` as words."""
     return MISSING if not value else value.replace("_", " ")
@@ -100,6 +134,21 @@ def decision_label(decision: str) -> str:
 
 def channel_label(channel: str | None) -> str:
     return MISSING if channel is None else CHANNEL_LABELS.get(channel, words(channel))
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares, in percentage points."""
+    return MISSING if value is None else _signed(f"{100 * value:+.2f} pp")
+
+
+def policy_label(policy: str, estimator: str = "") -> str:
+    """A way of choosing the hour; that of an experiment says so."""
+    label = POLICY_LABELS.get(policy, words(policy))
+    return f"{label}, by experiment" if estimator == "experiment" else label
+
+
+def estimator_label(estimator: str) -> str:
+    return ESTIMATOR_LABELS.get(estimator, words(estimator))
 
 
 def offer_sentence(strategy: str, reason_item: str | None) -> str:

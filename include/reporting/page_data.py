@@ -14,7 +14,9 @@ from sqlalchemy import Connection, Engine, Row, text
 from include.business_time import day_bounds
 from include.db.sql import statement
 from include.db.tables import EVERY_CAMPAIGN, MESSAGE_STATES, NEXT_PURCHASE
+from include.reporting.choice_data import ChoiceWorth, choice_worth
 from include.reporting.compute import MARGIN
+from include.reporting.estimates import Estimate
 from include.reporting.statistics import Ratio, rate_interval, wilson_interval
 from include.settings import Settings
 
@@ -36,23 +38,6 @@ DECISION_COUNTS = text(
     "select decision, count(*) as customers from marketing.message_decisions "
     "where business_date = :business_date group by decision order by customers desc, decision"
 )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its interval; all None where data are too few."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def limits(self) -> tuple[float | None, float | None, float | None]:
-        return self.value, self.low, self.high
-
-    @property
-    def has_interval(self) -> bool:
-        return None not in self.limits
 
 
 @dataclass(frozen=True)
@@ -143,6 +128,8 @@ class Morning:
     ended: Sequence[Campaign]
     """Campaigns that have ended, where others run."""
     hours: Sequence[HourRate]
+    choice: ChoiceWorth | None
+    """None until a night has valued it."""
     decisions_date: date | None
     decisions: Mapping[str, int]
     nights: Sequence[Night]
@@ -163,6 +150,7 @@ def morning(engine: Engine, settings: Settings) -> Morning:
         every = _campaigns(connection, results_date) if results_date else []
         campaigns = [campaign for campaign in every if campaign.running] or every
         hours = _hours(connection, settings, results_date) if results_date else []
+        choice = choice_worth(connection, results_date) if results_date else None
         headline = _headline(connection, settings, results_date, campaigns) if results_date else None
         decisions_date = connection.execute(LATEST_DECISIONS).scalar_one()
         return Morning(
@@ -171,12 +159,14 @@ def morning(engine: Engine, settings: Settings) -> Morning:
             campaigns=campaigns,
             ended=[campaign for campaign in every if campaign not in campaigns],
             hours=hours,
+            choice=choice,
             decisions_date=decisions_date,
             decisions=_decisions(connection, decisions_date) if decisions_date else {},
             nights=_nights(connection),
             includes_generated=bool(headline and headline.includes_generated)
             or any(campaign.includes_generated for campaign in every)
-            or any(hour.includes_generated for hour in hours),
+            or any(hour.includes_generated for hour in hours)
+            or bool(choice and choice.includes_generated),
         )
 
 

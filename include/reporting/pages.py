@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from starlette.exceptions import HTTPException
 
 from include.db.engine import make_engine
-from include.reporting import charts, detail_data, formats, page_data, recommender_data, recommender_words
+from include.reporting import charts, detail_data, formats, page_data, preview_data, recommender_data, recommender_words
 from include.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ def _add_routes(app: FastAPI, database: Callable[[], tuple[Engine, Settings]]) -
         figures = {
             "click_rate_by_campaign": charts.click_rate_by_campaign(morning.campaigns),
             "click_rate_by_hour": charts.click_rate_by_hour(morning.hours),
+            "click_rate_by_policy": charts.click_rate_by_policy(morning.choice),
             "roi_by_campaign": charts.roi_by_campaign(morning.campaigns),
             "decisions": charts.decisions_of_the_night(morning.decisions),
         }
@@ -124,6 +125,23 @@ def _add_routes(app: FastAPI, database: Callable[[], tuple[Engine, Settings]]) -
         wanted = customer_id.strip()
         customer = detail_data.customer_detail(engine, settings, wanted) if wanted else None
         return _render("customer.html", page="customer", customer=customer, wanted=wanted, settings=settings)
+
+    @app.get("/preview")
+    def preview_page(business_date: date | None = None) -> HTMLResponse:
+        engine, settings = database()
+        preview = preview_data.plan_preview(engine, business_date)
+        if preview is None:
+            return _notice(
+                f"No preview of the night of {business_date}" if business_date else "No plan has been previewed yet",
+                "A preview plans a night's messages, shows everything and sends nothing.",
+                "Trigger the DAG preview_messages with a business date, or run make plan DATE=2017-11-30.",
+                status=404 if business_date else 200,
+            )
+        figures = {
+            "hours": charts.messages_by_hour(preview.everything["hours"]),
+            "decisions": charts.decisions_of_the_night(preview.everything["decisions"]),
+        }
+        return _render("preview.html", page="preview", preview=preview, figures=figures, settings=settings)
 
     @app.get("/recommender")
     def recommender_page() -> HTMLResponse:
@@ -282,7 +300,8 @@ def _templates() -> jinja2.Environment:
     environment.globals["static_url"] = _static_url
     for name in (
         *("number", "percent", "money", "score", "signed_score", "decimal", "long_date", "short_date", "words"),
-        *("decision_label", "channel_label", "offer_sentence", "paid_label"),
+        *("points", "policy_label", "estimator_label"),
+        *("decision_label", "channel_label", "offer_sentence", "paid_label", "iso_day", "iso_moment"),
     ):
         environment.filters[name] = getattr(formats, name)
     for name in ("list_label", "list_hint", "feature_label"):

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, Row
 
 from include.db.sql import statement
 from include.db.tables import DISCOVERY, NEXT_PURCHASE, PURPOSES
-from include.reporting.page_data import Estimate, ModelScore, model_score, snapshot
+from include.reporting.estimates import Estimate
+from include.reporting.page_data import ModelScore, model_score, snapshot
 
 MODELS_SHOWN = 14
 FEATURES_SHOWN = 8

@@ -25,9 +25,15 @@ ROUND = [
     "schedule_messages",
     "compute_reports",
 ]
-BY_HAND = {"roll_back_model"}
-"""Never scheduled: somebody starts them with a form."""
-BESIDE = ["build_features", "learn_send_times", "schedule_messages"]
+BY_HAND = {"roll_back_model", "approve_campaigns", "preview_messages"}
+"""Never scheduled: somebody, or a night, starts them with a form."""
+WAITS_FOR_PEOPLE = {"approve_campaigns"}
+"""Their runs stand side by side: one that waits must not hold up the next."""
+APPROVAL = ["schedule_messages", "find_campaigns_to_approve", "ask_for_approval"]
+BESIDE = [
+    ["build_features", learn, "schedule_messages", "evaluate_policies"]
+    for learn in ("learn_send_times", "learn_responses")
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,8 @@ def test_parsing_is_clean_fast_and_touches_nothing(parsed: dict[str, Any]) -> No
         "nightly_marketing.py",
         "deliver_messages.py",
         "roll_back_model.py",
+        "approve_campaigns.py",
+        "preview_messages.py",
         "tune_recommender.py",
     }
     assert max(parsed["seconds"].values()) < 1.0, parsed["seconds"]
@@ -86,7 +94,8 @@ def test_every_dag_has_what_an_operator_needs(parsed: dict[str, Any]) -> None:
         timetable = "NullTimetable" if dag_id in BY_HAND else "CronDataIntervalTimetable"
         assert dag["timetable"] == timetable, dag_id
         assert dag["starts_paused"] is not (dag_id in BY_HAND), dag_id
-        assert (dag["catchup"], dag["max_active_runs"], dag["dagrun_timeout"]) == (False, 1, True), dag_id
+        assert (dag["catchup"], dag["dagrun_timeout"]) == (False, True), dag_id
+        assert (dag["max_active_runs"] == 1) is not (dag_id in WAITS_FOR_PEOPLE), dag_id
 
 
 def test_every_task_has_an_owner_a_timeout_retries_and_a_sentence(tasks: dict[str, dict[str, Any]]) -> None:
@@ -99,10 +108,25 @@ def test_every_task_has_an_owner_a_timeout_retries_and_a_sentence(tasks: dict[st
 
 def test_the_round_goes_in_order(parsed: dict[str, Any]) -> None:
     nightly = parsed["dags"]["nightly_marketing"]["tasks"]
-    assert set(nightly) == {*ROUND, *BESIDE}
-    for earlier, later in [*itertools.pairwise(ROUND), *itertools.pairwise(BESIDE)]:
+    assert set(nightly) == {*ROUND, *itertools.chain.from_iterable(BESIDE), *APPROVAL}
+    for earlier, later in [pair for row in (ROUND, *BESIDE, APPROVAL) for pair in itertools.pairwise(row)]:
         assert later in nightly[earlier]["downstream"]
-    assert [name for name, task in nightly.items() if task["mapped"]] == ["generate_recommendations"]
+    assert {name for name, task in nightly.items() if task["mapped"]} == {
+        "generate_recommendations",
+        "ask_for_approval",
+    }
+
+
+def test_no_night_waits_for_people(parsed: dict[str, Any]) -> None:
+    nightly = parsed["dags"]["nightly_marketing"]["tasks"]
+    assert nightly["ask_for_approval"]["downstream"] == [], "the round goes on beside it"
+    assert nightly["find_campaigns_to_approve"]["downstream"] == ["ask_for_approval"]
+
+
+def test_a_campaign_is_asked_about_and_then_recorded(parsed: dict[str, Any]) -> None:
+    tasks = parsed["dags"]["approve_campaigns"]["tasks"]
+    assert tasks["ask"]["downstream"] == ["record_approval"]
+    assert "marketing.messages" in tasks["record_approval"]["outlets"]
 
 
 def test_a_roll_back_chooses_once_and_a_retry_of_what_follows_keeps_the_choice(parsed: dict[str, Any]) -> None:

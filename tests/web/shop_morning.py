@@ -27,6 +27,13 @@ STRATEGIES = {
     "discovery": ("trending", "ease", "user_neighbours"),
 }
 """Of the recommendations of each purpose, in turn."""
+POLICY_VALUES = {
+    # policy: effective sample size, click rate with interval, what our choice gains with interval, verdict
+    "as_logged": (41_200, (0.0412, 0.0391, 0.0433), (None, None, None), "What was sent, as it was sent."),
+    "random_hour": (6120, (0.0298, 0.0261, 0.0335), (0.0114, 0.0071, 0.0157), "A gain over random hours."),
+    "modal_hour": (2210, (0.0389, 0.0301, 0.0477), (0.0023, -0.006, 0.0106), "No difference to … is shown."),
+    "global_hour": (140, (None, None, None), (None, None, None), "Not enough data: too few sends went as …"),
+}
 STATES = {"sent": 388, "planned": 20, "expired": 4}
 
 
@@ -38,6 +45,7 @@ def fill(engine: Engine) -> None:
         for night in nights:
             _night(connection, night)
         _reports(connection)
+        _policy_values(connection)
         _decisions_and_messages(connection)
         stopped = DATE + timedelta(days=1)
         connection.execute(
@@ -241,6 +249,29 @@ def _reports(connection: Connection) -> None:
                 "includes_generated": True,
             },
         )
+
+
+def _policy_values(connection: Connection) -> None:
+    for policy, (worth, value, difference, verdict) in POLICY_VALUES.items():
+        estimators = ("ips", "snips", "dr", "experiment") if policy == "random_hour" else ("ips", "snips", "dr")
+        for estimator in estimators:
+            experiment = estimator == "experiment"
+            connection.execute(
+                insert(tables.policy_values),
+                {
+                    "business_date": DATE,
+                    "policy": policy,
+                    "estimator": estimator,
+                    "metric": "click",
+                    "sends": 2090 if experiment else 41_200,
+                    "left_out": 0 if experiment else 310,
+                    "effective_sample_size": 2090 if experiment else worth,
+                    **dict(zip(("value", "ci_low", "ci_high"), value, strict=True)),
+                    **dict(zip(("difference", "difference_low", "difference_high"), difference, strict=True)),
+                    "verdict": verdict,
+                    "includes_generated": True,
+                },
+            )
 
 
 def _decisions_and_messages(connection: Connection) -> None:

@@ -35,6 +35,7 @@ PATHS = (
     "/campaign?campaign_id=C1",
     "/customer?customer_id=K1",
     "/recommender",
+    "/preview",
     "/data-quality?business_date=2017-12-01",
     "/static/page.css",
     "/static/plotly.min.js",

@@ -15,7 +15,8 @@ from shop_morning import CAMPAIGNS, DATE, DECISIONS
 from sqlalchemy import Engine, insert, text
 
 from include.db import tables
-from include.reporting.page_data import Estimate, model_score
+from include.reporting.estimates import Estimate
+from include.reporting.page_data import model_score
 from include.reporting.pages import create_app
 
 HTML = {"accept": "text/html"}
@@ -55,7 +56,7 @@ def test_headline_figures_come_from_the_tables(shop: Engine, client: TestClient)
 
 def test_every_chart_carries_its_rows_and_intervals(shop: Engine, client: TestClient) -> None:
     charts = figures(client.get("/").text)
-    assert set(charts) == {"click-rate", "roi", "hours", "decisions"}
+    assert set(charts) == {"click-rate", "roi", "hours", "choice", "decisions"}
     rates = charts["click-rate"]["data"][0]
     assert rates["x"] == pytest.approx([clicked / sent for _, sent, clicked, _, _ in RUNNING.values()])
     assert all(width > 0 for width in rates["error_x"]["array"] + rates["error_x"]["arrayminus"])
@@ -98,6 +99,38 @@ def test_hours_are_the_customers_own_and_machines_do_not_count(shop: Engine, cli
     assert before == pytest.approx(people)
 
 
+def test_our_choice_stands_beside_other_ways_with_intervals(shop: Engine, client: TestClient) -> None:
+    page = client.get("/").text
+    chart = figures(page)["choice"]["data"][0]
+    # The experiment follows the estimate of the same way; what has no figure is left out.
+    assert chart["x"] == [0.0412, 0.0298, 0.0298, 0.0389]
+    assert chart["marker"]["color"] == ["var(--accent)", *["var(--undecided)"] * 3]
+    assert chart["error_x"]["array"] == pytest.approx([0.0021, 0.0037, 0.0037, 0.0088])
+    words = visible(page)
+    assert "Our choice 4.12% 3.91% to 4.33% – 41,200 What was sent" in words
+    assert "Random hour 2.98% 2.61% to 3.35% +1.14 pp +0.71 pp to +1.57 pp 6,120 A gain over random hours." in words
+    assert "Random hour, by experiment 2.98%" in words
+    assert "Customer&#39;s modal hour 3.89% 3.01% to 4.77% +0.23 pp −0.60 pp to +1.06 pp 2,210" in words
+    assert "Shop&#39;s best hour – – 140 Not enough data" in words
+    assert "Of 41,510 messages whose day for a click is over, 310 are left out" in words
+    assert 'verdict good">+1.14 pp' in page
+    assert 'verdict open">+0.23 pp' in page
+
+
+def test_a_choice_of_which_too_little_is_known_says_so(shop: Engine, client: TestClient) -> None:
+    few = "Not enough data: no send with a known probability has matured."
+    with shop.begin() as connection:
+        connection.execute(
+            text("update marketing.policy_values set value = null, difference = null, verdict = :few"), {"few": few}
+        )
+    page = client.get("/").text
+    assert "choice" not in figures(page)
+    assert f"told from the log of our own draws. {few}" in visible(page)
+    with shop.begin() as connection:
+        connection.execute(text("delete from marketing.policy_values"))
+    assert "No night has valued it yet." in client.get("/").text
+
+
 def test_last_nights_show_gate_model_and_messages(shop: Engine, client: TestClient) -> None:
     page = visible(client.get("/").text)
     assert "The night of Fri 1 Dec 2017 stopped at the quality gate" in page
@@ -113,7 +146,7 @@ def test_generated_reactions_are_marked_and_only_they(shop: Engine, client: Test
     assert badge in client.get("/campaign", params={"campaign_id": "C1"}).text
     assert badge not in client.get("/customer", params={"customer_id": "K1"}).text
     with shop.begin() as connection:
-        for table in ("campaign_results", "campaign_roi", "campaign_lift"):
+        for table in ("campaign_results", "campaign_roi", "campaign_lift", "policy_values"):
             connection.execute(text(f"update marketing.{table} set includes_generated = false"))
     assert badge in client.get("/").text  # clicks by hour still come from the generator
     with shop.begin() as connection:
@@ -165,12 +198,15 @@ def test_customer_page_answers_why(shop: Engine, client: TestClient) -> None:
     page = visible(client.get("/customer", params={"customer_id": "K1"}).text)
     assert "Loyal , last purchase 3 days before Thu 30 Nov 2017, 12 purchase days, $432 spent" in page
     # 17:00 UTC on the customer's own clock in Berlin.
-    assert "Message planned Best hour of the customer's own day." in page.replace("&#39;", "'")
+    assert (
+        "Message planned The message by email, planned for Fri 1 Dec 2017 18:00, went out on an unknown time. "
+        "Best hour of the customer's own day."
+    ) in page.replace("&#39;", "'")
     assert "Email Fri 1 Dec 2017 18:00 sent" in page
     assert "What they are likely to buy next Item 1 They buy it again and again." in page
     assert "What would be new to them Item 1 It goes with Item 0, which they bought. Item 2" in page
     in_holdout = f"K{DECISIONS['scheduled']}"
-    assert "Global holdout Because of held_out." in visible(
+    assert "Global holdout No message: global holdout. Because of held_out." in visible(
         client.get("/customer", params={"customer_id": in_holdout}).text
     )
     assert "k1@shop.test" not in page

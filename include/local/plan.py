@@ -1,0 +1,23 @@
+"""What a night would send, on the terminal; nothing of it is kept."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from include.local.layout import Layout
+from include.local.progress import Progress
+from include.local.stages import stage_surroundings
+
+
+def show_plan(layout: Layout, business_date: date, progress: Progress) -> None:
+    """Plan the night after ``business_date`` as ``nightly_marketing`` would, print it, and keep its preview alone.
+
+    Raises StageRefused when that night has learned nothing yet, or a campaign cannot be understood.
+    """
+    from include.scheduling import preview_messages, preview_text, read_plan_previews
+
+    with stage_surroundings(layout, "scheduling", progress) as (engine, settings):
+        progress(f"Plan of the night of {business_date}: a dry run")
+        preview_messages(engine, settings, business_date=business_date)
+        progress.text()
+        progress.text(preview_text(read_plan_previews(engine, business_date), settings.currency))

@@ -1,0 +1,42 @@
+-- Up to three rows per campaign: the messages expected to be worth most, middling and least, of those in :states. Whom they
+-- go to is left out.
+with zones as materialized (
+    select name from pg_timezone_names
+),
+
+ranked as (
+    select
+        m.campaign_id,
+        m.message_id,
+        m.channel,
+        m.send_at at time zone coalesce(z.name, :default_zone) as at,
+        m.content,
+        d.expected_value,
+        d.reason,
+        row_number() over by_value as place,
+        count(*) over (partition by m.campaign_id) as messages
+    from marketing.messages as m
+    inner join marketing.message_decisions as d using (business_date, campaign_id, customer_id)
+    left join marketing.customers as c using (customer_id)
+    left join zones as z on c.time_zone = z.name
+    where m.business_date = :business_date and d.decision = 'scheduled' and m.state = any(:states)
+    window by_value as (
+        partition by m.campaign_id order by d.expected_value desc nulls last, m.message_id collate "C"
+    )
+)
+
+select
+    r.campaign_id,
+    r.channel,
+    r.at,
+    r.expected_value,
+    r.reason,
+    array(
+        select coalesce(i.title, listed.item ->> 'item_id')
+        from jsonb_array_elements(r.content -> 'items') with ordinality as listed (item, place)
+        left join marketing.items as i on i.item_id = listed.item ->> 'item_id'
+        order by listed.place
+    ) as items
+from ranked as r
+where r.place in (1, (r.messages + 1) / 2, r.messages)
+order by r.campaign_id collate "C", r.place
