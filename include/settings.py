@@ -7,6 +7,7 @@ An unknown key, in the file or in the environment, is an error that names the ke
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from datetime import date, time
@@ -284,6 +285,95 @@ class RecommenderSettings(_Section):
     rested_ranks: PositiveInt = 10
 
 
+Days = Annotated[int, Field(ge=1, le=3660)]
+
+
+class TriggerSettings(_Section):
+    """When an occasion in a customer's life calls for a message; all as of the end of the business date.
+
+    Days are business days, the date itself included.
+    """
+
+    welcome_days: Days = 7
+    """welcome: created, or where that is not known first seen, in the last so many days."""
+    abandoned_cart_hours: Annotated[int, Field(ge=2, le=24 * 366)] = 48
+    abandoned_cart_rest_hours: PositiveInt = 1
+    """abandoned_cart: an item put into the cart in the last so many hours, at least ``rest`` hours ago, and not bought
+    since."""
+    lapsed_days: Days = 7
+    """lapsed: the lifecycle stage became lapsed in the last so many days."""
+    interest_days: Days = 30
+    """back_in_stock and price_drop: of items viewed or put into the cart in the last so many days."""
+    item_days: Days = 3
+    """back_in_stock and price_drop: came back, or fell, in the last so many days; that long a message may wait."""
+    price_drop_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """price_drop: the list price fell by at least this share of it."""
+    replenishment_of: Literal["item", "category"] = "item"
+    replenishment_purchases: Annotated[int, Field(ge=2)] = 3
+    replenishment_history_days: Days = 180
+    """replenishment_due: of an item or category bought on at least so many of the last so many days."""
+    replenishment_days: Days = 3
+    """replenishment_due: the customer's own mean interval since the last purchase ran out in the last so many days."""
+
+    @model_validator(mode="after")
+    def _carts_come_to_rest(self) -> Self:
+        if self.abandoned_cart_rest_hours >= self.abandoned_cart_hours:
+            raise ValueError("abandoned_cart_rest_hours must be below abandoned_cart_hours")
+        return self
+
+
+class WarmUpSettings(_Section):
+    """How many messages a day a new sender may begin with: providers and mailboxes trust a sender by and by."""
+
+    starts_on: date
+    """The first send date of the ramp; before it the channel sends nothing."""
+    first_day: PositiveInt
+    growth: Annotated[float, Field(gt=1)] = 1.5
+    """Each day so many times the messages of the day before, rounded down."""
+
+
+class ChannelSettings(_Section):
+    """What one channel may carry; none: no limit of its own."""
+
+    messages_per_day: PositiveInt | None = None
+    messages_per_week: PositiveInt | None = None
+    messages_per_calendar_week: PositiveInt | None = None
+    """Caps of one customer on this channel, each as the one of the same name over all channels."""
+    hourly_capacity: PositiveInt | None = None
+    """Messages per hour of UTC."""
+    daily_capacity: PositiveInt | None = None
+    """Messages of one send date."""
+    warm_up: WarmUpSettings | None = None
+
+    def most_on(self, send_date: date) -> int | None:
+        """Messages of ``send_date`` that capacity and warm-up allow; None: no limit."""
+        limits = [] if self.daily_capacity is None else [self.daily_capacity]
+        if self.warm_up is not None:
+            limits += self._ramp(self.warm_up, send_date)
+        return min(limits, default=None)
+
+    @staticmethod
+    def _ramp(warm_up: WarmUpSettings, send_date: date) -> list[int]:
+        day = (send_date - warm_up.starts_on).days
+        if day < 0:
+            return [0]
+        # A ramp of so many doublings bounds nothing any more.
+        doublings = day * math.log2(warm_up.growth)
+        return [] if doublings > 40 else [int(warm_up.first_day * warm_up.growth**day)]
+
+
+class ChannelsSettings(_Section):
+    """The limits of each channel."""
+
+    email: ChannelSettings = ChannelSettings()
+    app_push: ChannelSettings = ChannelSettings()
+
+    def of(self, channel: str) -> ChannelSettings:
+        """Raises AttributeError for a channel that is none of CHANNELS."""
+        limits: ChannelSettings = getattr(self, channel)
+        return limits
+
+
 class SchedulingSettings(_Section):
     """Who may be messaged, how often and at which hours."""
 
@@ -292,23 +382,56 @@ class SchedulingSettings(_Section):
     """Quiet hours in the customer's own zone: [quiet_from, quiet_until), past midnight when from > until."""
     messages_per_day: PositiveInt = 1
     messages_per_week: PositiveInt = 3
-    """Caps over all channels: per calendar day in the customer's zone, and in any 7 days."""
+    """Caps over all channels: per calendar day in the customer's zone, and in any 7 days, to the second."""
+    messages_per_calendar_week: PositiveInt | None = None
+    """A budget of messages from Monday to Sunday in the customer's zone; none: no limit."""
     hourly_capacity: PositiveInt | None = None
-    """Messages per hour the provider takes; none: no limit."""
+    """Messages per hour of UTC over all channels; none: no limit."""
+    channels: ChannelsSettings = ChannelsSettings()
     holdout_share: Share = 0.05
     """Change it together with the salt: within one term it would mix customers who were messaged with others."""
     holdout_salt: str = "holdout-1"
     """A new salt begins a new holdout term."""
     default_control_share: Share = 0.1
     exploration: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """ε: this share of the hour's choice is uniform over the feasible hours."""
+    """ε: this share of the choice is uniform over the feasible channels and hours."""
+    random_hour_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """This share of messages goes on a channel and at an hour drawn evenly: what the choice gains is measured by it."""
     boldness: Annotated[float, Field(ge=0, le=1)] = 0.1
     """How far a draw of a customer's hours may lie from what is expected: 1 is Thompson sampling, which explores most,
     0 the best hour as far as is known."""
     half_life_days: Annotated[float, Field(gt=0)] = 75.0
+    """Of everything that is learned of responses to messages."""
+    lost_address_days: PositiveInt = 180
+    """For how long an address lost to an unsubscribe or complaint is missed: the margin of the messages that it would
+    have got is the price of fatigue, at most the customer's ``expected_value`` × margin rate."""
+    content_exploration: Annotated[float, Field(ge=0, le=5)] = 0.2
+    """How freely items change places in a message: of two, the one of rank r comes before that of rank s with odds
+    (s/r)^(1/this), so at 0.2 the first before the second 32 : 1 and the third before the fourth 4 : 1. 0: as listed."""
+    shown_penalty: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """An item just shown to the customer counts as if its rank were e^this times as far down; 0: no penalty."""
+    shown_half_life_days: Annotated[float, Field(gt=0)] = 7.0
+    """Days after which half of that penalty is left."""
     seed: int = 7
     expires_after_hours: PositiveInt = 6
     """A message not sent this long after its hour is never sent."""
+    approval_hours: Annotated[float, Field(gt=0, le=20)] = 12.0
+    """How long a campaign that requires approval waits for an answer; without one nothing of it is sent that day. At
+    most 20, so that the question of one night is closed before the next is asked."""
+    triggers: TriggerSettings = TriggerSettings()
+
+    @model_validator(mode="after")
+    def _capacities_can_be_kept_together(self) -> SchedulingSettings:
+        if self.hourly_capacity is not None:
+            for channel in CHANNELS:
+                limits = self.channels.of(channel)
+                if limits.daily_capacity is not None or limits.warm_up is not None:
+                    raise ValueError(
+                        "hourly_capacity over all channels cannot be kept exactly together with a channel's "
+                        f"daily_capacity or warm_up (channels.{channel}): give each channel an hourly_capacity of "
+                        "its own instead"
+                    )
+        return self
 
 
 class DeliverySettings(_Section):

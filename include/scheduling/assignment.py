@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from collections.abc import Iterable
 
-Arm = Literal["treated", "control", "holdout"]
+import numpy as np
+from numpy.typing import NDArray
+
+ARMS = ("treated", "control", "holdout")
+TREATED, CONTROL, HOLDOUT = range(3)
 
 
 def hash_share(salt: str, customer_id: str) -> float:
@@ -17,18 +21,25 @@ def hash_share(salt: str, customer_id: str) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # 53 bits: what a float in [0, 1) can hold
 
 
+def hash_shares(salt: str, customer_ids: Iterable[str]) -> NDArray[np.float64]:
+    """``hash_share`` of each, (customers,)."""
+    begun = hashlib.sha256(f"{salt}:".encode())
+    digests = []
+    for customer_id in customer_ids:
+        digest = begun.copy()
+        digest.update(customer_id.encode())
+        digests.append(digest.digest()[:8])
+    return (np.frombuffer(b"".join(digests), ">u8") >> np.uint64(11)) / 2.0**53
+
+
 def control_salt(campaign_id: str) -> str:
     """Each campaign draws its own control group, independent of the holdout's salt."""
     return f"control:{campaign_id}"
 
 
-def assign_arm(customer_id: str, *, is_held_out: bool, campaign_id: str, control_share: float) -> Arm:
-    """The candidate's arm in one campaign, whether or not a message could reach it.
+def arms(is_held_out: NDArray[np.bool_], is_control: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """The arm of every candidate of one campaign, whether or not a message could reach it; the holdout comes first.
 
     That it does not depend on consent, address or caps is what lets a report compare everyone assigned.
     """
-    if is_held_out:
-        return "holdout"
-    if hash_share(control_salt(campaign_id), customer_id) < control_share:
-        return "control"
-    return "treated"
+    return np.where(is_held_out, HOLDOUT, np.where(is_control, CONTROL, TREATED)).astype(np.int8)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 from sqlalchemy import Connection, text
 
 from include.db.sql import statement
-from include.scheduling.assignment import hash_share
+from include.scheduling.assignment import hash_shares
 from include.settings import SchedulingSettings
 
 
 def assign_holdout(
     connection: Connection,
     scheduling: SchedulingSettings,
-    customer_ids: Iterable[str],
+    customer_ids: Sequence[str],
     *,
     business_date: date,
     send_date: date,
@@ -26,11 +27,8 @@ def assign_holdout(
     term. A new salt begins a new term and releases the members of the former ones from ``send_date`` on.
     """
     term = {"holdout_id": scheduling.holdout_salt, "business_date": business_date, "send_date": send_date}
-    members = [
-        customer_id
-        for customer_id in customer_ids
-        if hash_share(scheduling.holdout_salt, customer_id) < scheduling.holdout_share
-    ]
+    shares = hash_shares(scheduling.holdout_salt, customer_ids)
+    members = [customer_ids[place] for place in np.flatnonzero(shares < scheduling.holdout_share).tolist()]
     connection.execute(
         text(
             "update marketing.holdouts set released_on = :send_date "

@@ -82,13 +82,23 @@ class Counts:
     sends: Floats
     clicks: Floats
     segment: Codes
-    activity: Floats
+    activity: NDArray[np.floating[Any]]
     worth: float = 1.0
 
     def __len__(self) -> int:
         return len(self.segment)
 
-    def of(self, customers: NDArray[Any]) -> Self:
+    @property
+    def totals(self) -> tuple[float, float]:
+        """All sends and all clicks."""
+        return float(self.sends.sum()), float(self.clicks.sum())
+
+    @property
+    def written_to(self) -> NDArray[np.int64]:
+        """Numbers of the customers with any send, ascending."""
+        return np.flatnonzero(self.sends.any(axis=(1, 2)))
+
+    def of(self, customers: NDArray[Any]) -> Counts:
         return replace(
             self,
             sends=self.sends[customers],
@@ -99,6 +109,50 @@ class Counts:
 
     def effective(self) -> Self:
         return replace(self, sends=self.sends * self.worth, clicks=self.clicks * self.worth, worth=1.0)
+
+
+@dataclass(frozen=True)
+class SparseCounts:
+    """The counts of all customers of a large shop, of which hardly any cell has a send.
+
+    cell: (cells with sends,), ascending: (customer · DAY_TYPES + day type) · HOURS + hour. sends, clicks: beside it.
+    segment, activity, worth: as of ``Counts``.
+    """
+
+    cell: NDArray[np.int64]
+    sends: Floats
+    clicks: Floats
+    segment: Codes
+    activity: NDArray[np.float32]
+    worth: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.segment)
+
+    def effective(self) -> Self:
+        return replace(self, sends=self.sends * self.worth, clicks=self.clicks * self.worth, worth=1.0)
+
+    @property
+    def totals(self) -> tuple[float, float]:
+        return float(self.sends.sum()), float(self.clicks.sum())
+
+    @property
+    def written_to(self) -> NDArray[np.int64]:
+        return np.unique(self.cell // (DAY_TYPES * HOURS))
+
+    def of(self, customers: NDArray[Any]) -> Counts:
+        """These customers' (numbers, ascending) as whole arrays."""
+        size = DAY_TYPES * HOURS
+        first, last = np.searchsorted(self.cell, customers * size), np.searchsorted(self.cell, (customers + 1) * size)
+        held = last - first
+        found = np.repeat(first - np.cumsum(held) + held, held) + np.arange(held.sum())
+        row = np.repeat(np.arange(len(customers)), held)
+        sends, clicks = np.zeros((2, len(customers), size))
+        for whole, told in ((sends, self.sends), (clicks, self.clicks)):
+            whole[row, self.cell[found] % size] = told[found]
+        shape = len(customers), DAY_TYPES, HOURS
+        segment, activity = self.segment[customers], self.activity[customers]
+        return Counts(sends.reshape(shape), clicks.reshape(shape), segment, activity, self.worth)
 
 
 @dataclass(frozen=True)
@@ -185,15 +239,15 @@ class HourModel:
         )
 
     @classmethod
-    def learn(cls, counts: Counts, *, segments: int, start: Self | None = None) -> Self:
+    def learn(cls, counts: Counts | SparseCounts, *, segments: int, start: Self | None = None) -> Self:
         """From all customers' counts; the same model for the same counts and start.
 
         start: a former night's model of the same segments, from which few steps do.
         """
         counts = counts.effective()
-        rate = (counts.clicks.sum() + PRIOR_SENDS * PRIOR_RATE) / (counts.sends.sum() + PRIOR_SENDS)
-        model = start or cls.first(float(rate), segments)
-        written_to = np.flatnonzero(counts.sends.any(axis=(1, 2)))
+        sends, clicks = counts.totals
+        model = start or cls.first((clicks + PRIOR_SENDS * PRIOR_RATE) / (sends + PRIOR_SENDS), segments)
+        written_to = counts.written_to
         if not len(written_to):
             return model
         spread = np.linspace(0, len(written_to) - 1, min(len(written_to), LEARN_FROM)).astype(np.int64)
@@ -309,7 +363,9 @@ class HourModel:
         """clicks, exposure: (classes, hours), told from each class's peak on and added up by strength."""
         weight = np.repeat(STRENGTHS, HOURS * HOURS)
         since_peak = np.tile(SINCE_PEAK.ravel(), len(STRENGTHS))
-        aligned = [np.bincount(since_peak, weight * told[1:].ravel(), minlength=HOURS) for told in (clicks, exposure)]
+        aligned = np.zeros((2, HOURS))
+        for number, told in enumerate((clicks, exposure)):
+            aligned[number] = np.bincount(since_peak, weight * told[1:].ravel(), minlength=HOURS)
         shape = self.shape * np.exp(STEP * _step(*aligned))
         return shape / shape.mean()
 
@@ -324,15 +380,14 @@ class HourModel:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Shares (customers, classes) of the classes of both day types; evidence: (customers,), the log of their weight.
-
-    joint: by strength, (peak, peak), how much of all customers' shares lies on each pair of peaks.
-    """
+    """Shares (customers, classes) of the classes of both day types; evidence: (customers,), the log of their weight."""
 
     working: Floats
     weekend: Floats
     evidence: Floats
-    joint: Floats
+    own: Floats
+    other: Floats
+    turned: Floats
 
     @classmethod
     def of(cls, working: Floats, weekend: Floats, turn: Floats) -> Self:
@@ -346,9 +401,13 @@ class _Pair:
             for columns in _columns():
                 both[kind][:, columns] = mine[:, columns] * (theirs[:, columns] @ matrix)
         total = both[0].sum(axis=1, keepdims=True)
-        joint = np.stack([((own[:, columns] / total).T @ other[:, columns]) * turned for columns in _columns()])
         evidence = (np.log(total) + tops[0] + tops[1])[:, 0]
-        return cls(both[0] / total, _shares(both[1]), evidence, joint)
+        return cls(both[0] / total, _shares(both[1]), evidence, own / total, other, turned)
+
+    @property
+    def joint(self) -> Floats:
+        """By strength, (peak, peak): how much of all customers' shares lies on each pair of peaks."""
+        return np.stack([(self.own[:, columns].T @ self.other[:, columns]) * self.turned for columns in _columns()])
 
 
 @dataclass(frozen=True)
@@ -408,7 +467,7 @@ class _Sums:
             np.stack([weight[kind].T @ counts.sends[:, kind] for kind in range(DAY_TYPES)], axis=1),
             member @ known.share[0],
             known.levels.sum(axis=0),
-            np.bincount(SINCE_PEAK.ravel(), joint.ravel(), minlength=HOURS),
+            np.asarray(np.bincount(SINCE_PEAK.ravel(), joint.ravel(), minlength=HOURS), np.float64),
             member.sum(axis=1),
             member @ known.clicks,
             member @ (known.expecting * (known.levels @ LEVELS)),

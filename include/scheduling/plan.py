@@ -1,37 +1,37 @@
-"""Decide for every candidate and plan the next day's messages, in one transaction."""
+"""Decide for every customer and plan the next day's messages, in one transaction."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-import uuid
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from math import ceil
 
-import pandas as pd
-from sqlalchemy import Connection, Engine, text
+import numpy as np
+from sqlalchemy import Column, Connection, Engine, MetaData, Table
 
-from include.business_time import day_bounds
 from include.db.copy import copy_in
 from include.db.locks import lock
 from include.db.sql import statement
-from include.db.tables import message_decisions, messages
-from include.scheduling.campaigns import read_campaigns
-from include.scheduling.candidates import Night, read_customers, read_kept_messages
-from include.scheduling.decisions import Decision, decide
-from include.scheduling.holdouts import assign_holdout
-from include.scheduling.policy import POLICY_VERSION
-from include.settings import Settings
+from include.db.tables import DECISIONS, message_decisions
+from include.scheduling.answers import Settled, settle_answers
+from include.scheduling.decide import decide
+from include.scheduling.ledger import decision_rows, message_id_of, message_rows
+from include.scheduling.night import Night
+from include.scheduling.outcome import REPAIRED, Outcome
+from include.scheduling.read_night import read_night
+from include.settings import SchedulingSettings, Settings
+
+__all__ = ["ScheduleSummary", "message_id_of", "schedule_messages"]
 
 logger = logging.getLogger(__name__)
 
 LOCK_NAME = "lamplighter.scheduling"
 """Two runs never plan at once."""
-MESSAGE_NAMESPACE = uuid.UUID("6a5d5c0e-3f0e-5c1e-9a53-0f6f1b0f7d11")
-"""Fixed for ever: a message's id follows from what makes it unique."""
+REMEMBERED_HALF_LIVES = 6
+"""Of ``shown_half_life_days``: what is left of the penalty after these is below a sixtieth."""
+_PLANNED_MESSAGES = Table("planned_messages", MetaData(), Column("message_id"))
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,12 @@ class ScheduleSummary:
     decisions: dict[str, int]
     """Candidates by decision; those whose message is kept count as scheduled."""
     messages_planned: int
+    messages_awaiting_approval: int
+    """Of those planned: they wait for a person."""
     messages_kept: int
     """Already taken up by delivery, so left as they were."""
     messages_repaired: int
     """Moved from the drawn hour for want of room."""
-
-
-def message_id_of(campaign_id: str, customer_id: str, channel: str, send_date: date) -> str:
-    """The id of the one message that campaign, customer, channel and day can have."""
-    return str(uuid.uuid5(MESSAGE_NAMESPACE, json.dumps([campaign_id, customer_id, channel, send_date.isoformat()])))
 
 
 def schedule_messages(engine: Engine, settings: Settings, *, business_date: date) -> ScheduleSummary:
@@ -61,118 +58,78 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
 
     The day after is planned, as a calendar day of each customer's own zone. Every customer of ``customer_features`` of
     the date × every campaign in force gets one decision; consents and suppressions are judged as of the end of the
-    date. Run again, messages still ``planned`` are written anew; those that delivery has taken up stay, with their
-    decisions. Raises ValueError for a campaign that cannot be understood, or when features or profiles are missing.
+    date. Messages of a campaign that requires approval await it, and keep their place in caps and capacities meanwhile.
+    Run again, messages still ``planned`` or awaiting approval are written anew, and what a person answered holds for
+    them, too; those that delivery has taken up stay, with their decisions. Raises ValueError for a campaign that
+    cannot be understood, or when features or profiles are missing.
     """
-    started = time.perf_counter()
     with engine.begin() as connection:
-        lock(connection, LOCK_NAME)
-        night = _read_night(connection, settings, business_date)
-        decisions = decide(night, settings.scheduling)
-        _replace_plan(connection, night, decisions)
-    scheduled = [decision for decision in decisions if decision.decision == "scheduled"]
-    counts = Counter(decision.decision for decision in decisions)
-    counts["scheduled"] += len(night.kept)
+        return plan_night(connection, settings, business_date)
+
+
+def plan_night(connection: Connection, settings: Settings, business_date: date) -> ScheduleSummary:
+    """``schedule_messages`` within the caller's transaction, which another plan of any night waits for."""
+    started = time.perf_counter()
+    lock(connection, LOCK_NAME)
+    night = read_night(connection, settings, business_date)
+    read = time.perf_counter()
+    outcome = decide(night, settings.scheduling)
+    decided = time.perf_counter()
+    _replace_plan(connection, night, outcome, settings.scheduling)
+    settled = settle_answers(connection, business_date)
+    summary = _summary(night, outcome, settled)
     logger.info(
-        "Decided on %s candidates of %s campaigns for %s in %.1f s: %s messages planned, %s kept",
-        len(decisions) + len(night.kept),
-        len(night.campaigns),
+        "Decided on %s candidates of %s campaigns for %s in %.1f s (read %.1f s, decided %.1f s): "
+        "%s messages planned, %s kept",
+        summary.candidates,
+        summary.campaigns,
         night.send_date,
         time.perf_counter() - started,
-        len(scheduled),
-        len(night.kept),
+        read - started,
+        decided - read,
+        summary.messages_planned,
+        summary.messages_kept,
     )
+    return summary
+
+
+def _summary(night: Night, outcome: Outcome, settled: Settled) -> ScheduleSummary:
+    counts = np.bincount(outcome.decision[~outcome.is_kept], minlength=len(DECISIONS))
+    counts[DECISIONS.index("scheduled")] += len(night.kept) - settled.cancelled
+    counts[DECISIONS.index("not_approved")] += settled.cancelled
     return ScheduleSummary(
-        business_date=business_date.isoformat(),
+        business_date=night.business_date.isoformat(),
         send_date=night.send_date.isoformat(),
         campaigns=len(night.campaigns),
-        candidates=len(decisions) + len(night.kept),
-        decisions=dict(sorted(counts.items())),
-        messages_planned=len(scheduled),
+        candidates=int(counts.sum()),
+        decisions={name: int(count) for name, count in sorted(zip(DECISIONS, counts, strict=True)) if count},
+        messages_planned=len(outcome.messages) - settled.cancelled,
+        messages_awaiting_approval=settled.still_awaiting,
         messages_kept=len(night.kept),
-        messages_repaired=sum(decision.propensity is None for decision in scheduled),
+        messages_repaired=int((outcome.messages.how == REPAIRED).sum()),
     )
 
 
-def _read_night(connection: Connection, settings: Settings, business_date: date) -> Night:
-    send_date = business_date + timedelta(days=1)
-    # Locked until the plan is written: delivery takes up none of these messages meanwhile.
-    connection.execute(
-        text("select message_id from marketing.messages where business_date = :business_date for update"),
-        {"business_date": business_date},
-    )
-    campaigns = read_campaigns(connection, settings.scheduling, send_date)
-    customers, posteriors = read_customers(connection, settings, campaigns, business_date, send_date)
-    return Night(
-        business_date=business_date,
-        send_date=send_date,
-        end_of_day=day_bounds(business_date, settings.business_time_zone)[1],
-        campaigns=campaigns,
-        customers=customers,
-        holdout=assign_holdout(
-            connection,
-            settings.scheduling,
-            (customer.customer_id for customer in customers),
-            business_date=business_date,
-            send_date=send_date,
-        ),
-        posteriors=posteriors,
-        kept=read_kept_messages(connection, business_date),
-    )
-
-
-def _replace_plan(connection: Connection, night: Night, decisions: Sequence[Decision]) -> None:
-    connection.execute(statement(__file__, "delete_plan_decisions"), {"business_date": night.business_date})
-    connection.execute(
-        text("delete from marketing.messages where business_date = :business_date and state = 'planned'"),
-        {"business_date": night.business_date},
-    )
-    copy_in(connection, message_decisions, _decision_rows(night, decisions))
-    copy_in(connection, messages, _message_rows(night, decisions))
-
-
-def _decision_rows(night: Night, decisions: Sequence[Decision]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "business_date": night.business_date,
-                "campaign_id": decision.campaign.campaign_id,
-                "customer_id": decision.customer_id,
-                "arm": decision.arm,
-                "decision": decision.decision,
-                "reason": decision.reason,
-                "channel": decision.channel,
-                "send_at": decision.slot and decision.slot.send_at,
-                "propensity": decision.propensity,
-                "slot_probabilities": decision.slot_probabilities and json.dumps(decision.slot_probabilities),
-                "expected_value": decision.expected_value,
-                "explored": decision.explored,
-                "policy_version": POLICY_VERSION,
-            }
-            for decision in decisions
-        ]
-    )
-
-
-def _message_rows(night: Night, decisions: Sequence[Decision]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "message_id": message_id_of(
-                    decision.campaign.campaign_id, decision.customer_id, decision.channel, night.send_date
-                ),
-                "campaign_id": decision.campaign.campaign_id,
-                "customer_id": decision.customer_id,
-                "channel": decision.channel,
-                "send_date": night.send_date,
-                "business_date": night.business_date,
-                "send_at": decision.slot.send_at,
-                "not_after": decision.slot.not_after,
-                "state": "planned",
-                "content": json.dumps({"template": decision.campaign.template, "items": decision.items}),
-                "cost": decision.campaign.cost_per_message,
-            }
-            for decision in decisions
-            if decision.channel is not None and decision.slot is not None
-        ]
-    )
+def _replace_plan(connection: Connection, night: Night, outcome: Outcome, scheduling: SchedulingSettings) -> None:
+    bound = {"business_date": night.business_date, "send_date": night.send_date}
+    # Messages first: which of them go is read from their decisions.
+    for name in ("delete_plan_messages", "delete_plan_decisions", "withdraw_questions"):
+        connection.execute(statement(__file__, name), bound)
+    for rows in decision_rows(night, outcome):
+        copy_in(connection, message_decisions, rows)
+    connection.execute(statement(__file__, "create_planned_messages"))
+    for rows in message_rows(night, outcome):
+        copy_in(connection, _PLANNED_MESSAGES, rows)
+    told = {
+        "campaigns": [campaign.campaign_id for campaign in night.campaigns],
+        "purposes": [campaign.purpose for campaign in night.campaigns],
+        "items": [campaign.items_per_message for campaign in night.campaigns],
+        "temperature": scheduling.content_exploration,
+        "penalty": scheduling.shown_penalty,
+        "shown_half_life_days": scheduling.shown_half_life_days,
+        "seed": f"{scheduling.seed} ",
+    }
+    remembered_days = ceil(REMEMBERED_HALF_LIVES * scheduling.shown_half_life_days)
+    shown = bound | {"end_of_day": night.end_of_day, "remembered_days": remembered_days}
+    connection.execute(statement(__file__, "create_shown_items"), shown)
+    connection.execute(statement(__file__, "add_planned_messages"), bound | told)

@@ -6,26 +6,30 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import pandas as pd
-from sqlalchemy import Connection, text
+import pyarrow
+import pyarrow.compute
+from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from include.business_time import day_bounds
-from include.db.sql import statement
-from include.scheduling.hour_model import DAY_TYPES, HOURS, Counts, Floats
+from include.db.copy import copy_out_columns
+from include.db.sql import source, statement
+from include.scheduling.hour_model import HOURS, SparseCounts
 from include.settings import CHANNELS, Settings
 
 DAY_TYPE_NAMES = ("weekday", "weekend")
 """Saturday and Sunday of the customer's own calendar are the weekend."""
+_WORDS = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 
 @dataclass(frozen=True)
 class Responses:
-    """customers: ids. segments: names in the order of their codes. counts: by channel."""
+    """customers: ids, byte by byte. segments: names in the order of their codes. counts: by channel."""
 
     features_date: date
-    customers: pd.Index
+    customers: pyarrow.StringArray
     segments: list[str]
-    counts: dict[str, Counts]
+    counts: dict[str, SparseCounts]
 
 
 def day_type(day: date) -> int:
@@ -39,64 +43,55 @@ def read_responses(connection: Connection, settings: Settings, business_date: da
     As of the end of the date: reward is a human click within 24 hours after sending, and only sends older than that
     count. Raises ValueError when there are no customer features up to ``business_date``.
     """
-    people = _read_people(connection, business_date)
-    segment, segments = people["segment"].factorize(sort=True)
-    activity = _activity(people)
-    sends, clicks, squares = _read_counts(connection, settings, people, business_date)
-    counts: dict[str, Counts] = {}
-    for number, channel in enumerate(CHANNELS):
-        worth = float(sends[number].sum() / squares[number]) if squares[number] else 1.0
-        counts[channel] = Counts(sends[number], clicks[number], segment.astype(np.int64), activity, worth)
-    return Responses(people["business_date"].iloc[0], pd.Index(people["customer_id"]), list(segments), counts)
-
-
-def _read_people(connection: Connection, business_date: date) -> pd.DataFrame:
-    statement = text(
-        """
-        select business_date, customer_id, segment, active_hours from marketing.customer_features
-        where business_date = (
-            select max(business_date) from marketing.customer_features where business_date <= :business_date
-        )
-        order by customer_id collate "C"
-        """
-    )
-    people = pd.DataFrame(connection.execute(statement, {"business_date": business_date}).mappings().all())
-    if people.empty:
-        raise ValueError(f"customer_features has no row up to {business_date}: run build_features for that date first")
-    return people
-
-
-def _activity(people: pd.DataFrame) -> Floats:
-    """(customer, hour) shares of shop activity; zeros where the customer has none."""
-    shares = np.zeros((len(people), HOURS))
-    for row, hours in enumerate(people["active_hours"]):
-        if len(hours) not in (0, HOURS):
-            raise ValueError(
-                f"customer_features.active_hours of customer {people['customer_id'].iloc[row]} on "
-                f"{people['business_date'].iloc[row]} has {len(hours)} entries, not {HOURS}: run build_features again"
-            )
-        if hours:
-            shares[row] = hours
-    return shares
-
-
-def _read_counts(
-    connection: Connection, settings: Settings, people: pd.DataFrame, business_date: date
-) -> tuple[Floats, Floats, Floats]:
-    """Decayed sends and clicks of shape (channel, customer, day type, hour), and Σ weight² by channel."""
     bound = {
-        "features_date": people["business_date"].iloc[0],
+        "business_date": business_date,
         "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
         "half_life_days": settings.scheduling.half_life_days,
         "default_zone": settings.customer_time_zone,
+        "channels": list(CHANNELS),
     }
-    sends, clicks = np.zeros((2, len(CHANNELS), len(people), DAY_TYPES, HOURS))
-    squares = np.zeros(len(CHANNELS))
-    positions = {customer_id: position for position, customer_id in enumerate(people["customer_id"])}
-    for row in connection.execute(statement(__file__, "matured_sends"), bound):
-        if row.channel in CHANNELS:  # a former tool may have used letters or text messages
-            number = CHANNELS.index(row.channel)
-            cell = (number, positions[row.customer_id], int(row.is_weekend), row.hour)
-            sends[cell], clicks[cell] = row.sends, row.clicks
-            squares[number] += row.squares
-    return sends, clicks, squares
+    connection.execute(statement(__file__, "create_responders"), bound)
+    features_date = connection.exec_driver_sql("select max(business_date) from pg_temp.responders").scalar()
+    if features_date is None:
+        raise ValueError(f"customer_features has no row up to {business_date}: run build_features for that date first")
+    types = {"customer_id": pyarrow.string(), "segment": _WORDS, "active_hours": pyarrow.string()}
+    people = copy_out_columns(connection, source(__file__, "select_responders"), types)
+    segment, segments = _segments(people["segment"])
+    activity = _activity(people, features_date)
+    connection.execute(statement(__file__, "create_matured_sends"), bound)
+    types = dict.fromkeys(("cell", "channel"), pyarrow.int64())
+    types |= dict.fromkeys(("sends", "squares", "clicks"), pyarrow.float64())
+    cells = copy_out_columns(connection, source(__file__, "select_matured_sends"), types)
+    of = cells["channel"].to_numpy()
+    counts: dict[str, SparseCounts] = {}
+    for number, channel in enumerate(CHANNELS):
+        cell, sends, squares, clicks = (
+            cells[name].to_numpy()[of == number] for name in ("cell", "sends", "squares", "clicks")
+        )
+        worth = float(sends.sum() / squares.sum()) if len(squares) else 1.0
+        counts[channel] = SparseCounts(cell, sends, clicks, segment, activity, worth)
+    return Responses(features_date, people["customer_id"].combine_chunks(), segments, counts)
+
+
+def _segments(words: pyarrow.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
+    coded = words.chunk(0)
+    names = coded.dictionary.to_pylist()
+    segments = sorted(names)
+    return np.array([segments.index(name) for name in names])[coded.indices.to_numpy()], segments
+
+
+def _activity(people: pyarrow.Table, features_date: date) -> NDArray[np.float32]:
+    """(customer, hour) shares of shop activity; zeros where the customer has none."""
+    told = pyarrow.compute.utf8_trim(people["active_hours"].chunk(0), "{}")
+    known = pyarrow.compute.not_equal(told, "").to_numpy(zero_copy_only=False)
+    lists = pyarrow.compute.split_pattern(told.filter(pyarrow.array(known)), ",")
+    lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
+    if (lengths != HOURS).any():
+        row = int(np.flatnonzero(known)[np.flatnonzero(lengths != HOURS)[0]])
+        raise ValueError(
+            f"customer_features.active_hours of customer {people['customer_id'][row]} on {features_date} has "
+            f"{lengths[lengths != HOURS][0]} entries, not {HOURS}: run build_features again"
+        )
+    shares = np.zeros((len(told), HOURS), np.float32)
+    shares[known] = lists.flatten().cast(pyarrow.float32()).to_numpy().reshape(-1, HOURS)
+    return shares

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
+import pyarrow
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from include.db.copy import copy_in
 from include.db.tables import send_time_models, send_time_profiles
-from include.scheduling.hour_model import HOURS, HourModel, HourPosterior
+from include.scheduling.hour_model import HOURS, HourModel, HourPosterior, SparseCounts
 from include.scheduling.responses import DAY_TYPE_NAMES, Responses, day_type, read_responses
 from include.settings import CHANNELS, Settings
 
 logger = logging.getLogger(__name__)
+
+MUCH_MORE = 1.5
+"""Times as many sends as the night before: then the model is learned from nothing."""
+
+CUSTOMERS_AT_ONCE = 8_192
+THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -46,48 +56,103 @@ def learn_send_times(engine: Engine, settings: Settings, *, business_date: date)
         connection.execute(delete(send_time_models).where(send_time_models.c.business_date == business_date))
         rows = 0
         for channel, counts in responses.counts.items():
-            model = HourModel.learn(counts, segments=len(responses.segments))
-            told = {"segments": responses.segments, "model": model.as_json()}
+            former = _former(connection, responses, channel, business_date)
+            model = HourModel.learn(counts, segments=len(responses.segments), start=former)
+            told = {"segments": responses.segments, "sends": counts.totals[0], "model": model.as_json()}
             row = {"business_date": business_date, "channel": channel, "parameters": told}
             connection.execute(insert(send_time_models).values(row))
-            for kind, name in enumerate(DAY_TYPE_NAMES):
-                profile = _profile_rows(responses, channel, name, model.posterior(counts, kind))
-                rows += copy_in(connection, send_time_profiles, profile.assign(business_date=business_date))
+            for some in _blocks(len(counts)):
+                known = counts.of(some)
+                for kind, name in enumerate(DAY_TYPE_NAMES):
+                    profile = _profile_rows(responses, some, channel, name, model.posterior(known, kind))
+                    rows += copy_in(connection, send_time_profiles, profile.assign(business_date=business_date))
             logger.info("%s: %s", channel, _in_words(model))
     logger.info("Learnt send times of %s customers in %.1f s", len(responses.customers), time.perf_counter() - started)
+    totals = [counts.totals for counts in responses.counts.values()]
     return SendTimeSummary(
         business_date=business_date.isoformat(),
         customers=len(responses.customers),
         profile_rows=rows,
-        matured_sends=round(sum(float(counts.sends.sum()) for counts in responses.counts.values()), 3),
-        clicks=round(sum(float(counts.clicks.sum()) for counts in responses.counts.values()), 3),
+        matured_sends=round(sum(sends for sends, _ in totals), 3),
+        clicks=round(sum(clicks for _, clicks in totals), 3),
     )
 
 
-def read_posteriors(
-    connection: Connection, settings: Settings, business_date: date, send_date: date
-) -> tuple[pd.Index, dict[str, HourPosterior]]:
-    """Customers' ids, and by channel what is known of their click rates on days like ``send_date``, in this order.
+def _former(connection: Connection, responses: Responses, channel: str, business_date: date) -> HourModel | None:
+    """The model of the night before, to go on from; none where segments are others or much more is known by now."""
+    table = send_time_models
+    told = connection.execute(
+        select(table.c.parameters)
+        .where(table.c.channel == channel, table.c.business_date < business_date)
+        .order_by(table.c.business_date.desc())
+        .limit(1)
+    ).scalar()
+    if told is None or told["segments"] != responses.segments:
+        return None
+    if responses.counts[channel].totals[0] > MUCH_MORE * told.get("sends", 0):
+        return None
+    return HourModel.of_json(told["model"])
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """What is known of every customer's click rates on days like the send date.
+
+    rate: (channels, customers, hours), expected. log_variance: (channels, customers), of the logarithm of the level.
+    """
+
+    rate: NDArray[np.float32]
+    log_variance: NDArray[np.float32]
+    models: tuple[HourModel, ...]
+    counts: tuple[SparseCounts, ...]
+    day_type: int
+
+    def posterior(self, channel: int, customers: NDArray[np.int64]) -> HourPosterior:
+        """Of these customers (numbers, ascending), worked out anew: kept for all it would take gigabytes."""
+        return self.models[channel].posterior(self.counts[channel].of(customers), self.day_type)
+
+
+def read_beliefs(connection: Connection, settings: Settings, business_date: date, send_date: date) -> Beliefs:
+    """Of the customers of ``customer_features`` of the date, by id, byte by byte.
 
     Raises ValueError when the date's models are missing, or its customer features.
     """
     responses = read_responses(connection, settings, business_date)
+    models = _read_models(connection, responses, business_date)
+    counts = tuple(responses.counts[channel] for channel in CHANNELS)
+    kind, size = day_type(send_date), len(responses.customers)
+    rate = np.empty((len(CHANNELS), size, HOURS), np.float32)
+    log_variance = np.empty((len(CHANNELS), size), np.float32)
+
+    def believe(some: NDArray[np.int64]) -> None:
+        for channel in range(len(CHANNELS)):
+            posterior = models[channel].posterior(counts[channel].of(some), kind)
+            rate[channel, some], log_variance[channel, some] = posterior.mean, posterior.log_variance
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(believe, _blocks(size)))
+    return Beliefs(rate, log_variance, models, counts, kind)
+
+
+def _read_models(connection: Connection, responses: Responses, business_date: date) -> tuple[HourModel, ...]:
     rows = connection.execute(
         select(send_time_models.c.channel, send_time_models.c.parameters).where(
             send_time_models.c.business_date == business_date
         )
     )
     told = {row.channel: row.parameters for row in rows}
-    posteriors: dict[str, HourPosterior] = {}
     for channel in CHANNELS:
         if channel not in told or told[channel]["segments"] != responses.segments:
             raise ValueError(
                 f"send_time_models has no {channel} model of {business_date} that knows its customers: "
                 f"run learn_send_times for {business_date} first"
             )
-        model = HourModel.of_json(told[channel]["model"])
-        posteriors[channel] = model.posterior(responses.counts[channel], day_type(send_date))
-    return responses.customers, posteriors
+    return tuple(HourModel.of_json(told[channel]["model"]) for channel in CHANNELS)
+
+
+def _blocks(customers: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, customers, CUSTOMERS_AT_ONCE):
+        yield np.arange(start, min(start + CUSTOMERS_AT_ONCE, customers))
 
 
 def _in_words(model: HourModel) -> str:
@@ -95,14 +160,17 @@ def _in_words(model: HourModel) -> str:
     return f"at the hour that suits best {peaks.max() / peaks.min():.1f} times as many click as at the worst"
 
 
-def _profile_rows(responses: Responses, channel: str, kind: str, posterior: HourPosterior) -> pd.DataFrame:
+def _profile_rows(
+    responses: Responses, some: NDArray[np.int64], channel: str, kind: str, posterior: HourPosterior
+) -> pd.DataFrame:
     (low, high), (alpha, beta) = posterior.interval(), posterior.beta()
+    names = responses.customers.take(pyarrow.array(some)).to_numpy(zero_copy_only=False)
     return pd.DataFrame(
         {
-            "customer_id": np.repeat(responses.customers.to_numpy(), HOURS),
+            "customer_id": np.repeat(names, HOURS),
             "channel": channel,
             "day_type": kind,
-            "hour": np.tile(np.arange(HOURS), len(responses.customers)),
+            "hour": np.tile(np.arange(HOURS), len(some)),
             "alpha": alpha.ravel(),
             "beta": beta.ravel(),
             "rate_mean": posterior.mean.ravel(),

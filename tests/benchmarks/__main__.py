@@ -10,7 +10,7 @@ from pathlib import Path
 from include.settings import STATE_DIRECTORY
 from tests.benchmarks.figures import Figure, as_text
 
-ROOMS = ("landing", "quality", "features", "recommender")
+ROOMS = ("landing", "quality", "features", "recommender", "allocation", "scheduling", "simulator")
 """Modules of this package with ``measure(folder, events) -> list[Figure]``."""
 
 

@@ -11,10 +11,9 @@ from delivery_world import NINE, PROVENANCE, World, arrivals, deliver, settings_
 from sqlalchemy import Engine, text
 
 from include.db import tables
-from include.db.sql import statement
 from include.delivery import process_engagements
 from include.demo.sinks import running_sinks
-from include.scheduling import candidates
+from include.scheduling.people import NO_ADDRESS, read_people
 from include.settings import CHANNELS, Settings
 
 CUSTOMERS = {
@@ -66,18 +65,19 @@ def test_planning_sending_and_suppressing_take_the_same_for_an_address(
 ) -> None:
     addresses = CUSTOMERS[customer_id][2]
     day = date(2017, 11, 29)
-    world.insert(
-        tables.customer_features,
-        {
-            "business_date": day,
-            "customer_id": customer_id,
-            "frequency": 0,
-            "monetary_value": 0,
-            "preferred_categories": [],
-            "active_hours": [],
-            "segment": "new",
-        },
-    )
+    for date_of_features in (day, NINE.date()):
+        world.insert(
+            tables.customer_features,
+            {
+                "business_date": date_of_features,
+                "customer_id": customer_id,
+                "frequency": 0,
+                "monetary_value": 0,
+                "preferred_categories": [],
+                "active_hours": [],
+                "segment": "new",
+            },
+        )
     for channel in CHANNELS:
         world.consent(customer_id, channel, True, NINE - timedelta(days=9))
         world.insert(
@@ -94,10 +94,8 @@ def test_planning_sending_and_suppressing_take_the_same_for_an_address(
                 "content": {"template": None, "items": [{"item_id": "ice", "strategy": "als", "reason_item_id": None}]},
             },
         )
-    bound = {"business_date": day, "end_of_day": NINE, "default_zone": "UTC", "channels": list(CHANNELS)}
-    with engine.connect() as connection:
-        reach = connection.execute(statement(candidates.__file__, "reachable_channels"), bound).all()
-    assert {row.channel for row in reach if row.has_address} == set(addresses)
+    met = obstacles(engine, settings, day)
+    assert {channel for channel, obstacle in met.items() if obstacle != NO_ADDRESS} == set(addresses)
 
     with running_sinks(tmp_path / "sinks") as sinks:
         summary = deliver(engine, settings_for(make_settings, sinks))
@@ -107,7 +105,12 @@ def test_planning_sending_and_suppressing_take_the_same_for_an_address(
     world.engage("unsubscribe", NINE + timedelta(hours=1), customer_id=customer_id, campaign_id="unknown")
     process_engagements(engine, settings, as_of=NINE + timedelta(days=1))
     assert {channel for _, channel in world.suppressions()} == set(addresses)
+    met = obstacles(engine, settings, NINE.date())
+    assert {channel for channel, obstacle in met.items() if obstacle == "unsubscribe"} == set(addresses)
+
+
+def obstacles(engine: Engine, settings: Settings, day: date) -> dict[str, str]:
+    """By channel, of the only customer with features; empty: none."""
     with engine.connect() as connection:
-        later = bound | {"end_of_day": NINE + timedelta(days=1)}
-        reach = connection.execute(statement(candidates.__file__, "reachable_channels"), later).all()
-    assert {row.channel for row in reach if row.suppressed_for} == set(addresses)
+        people = read_people(connection, settings, day)
+    return {channel: people.obstacles[number] for channel, number in zip(CHANNELS, people.obstacle[:, 0], strict=True)}

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
 import yaml
 from sqlalchemy import Engine, text
 
-from include.db.tables import LANDING_TABLES
+from include.audience_filter import AudienceError, parse_filter
+from include.db.tables import LANDING_TABLES, TRIGGERS
 from include.delivery import process_engagements
 from include.features import build_features
 from include.landing import load_landing_files
@@ -18,8 +20,8 @@ from include.landing.rules import RULES
 from include.quality import check_data_quality
 from include.recommender import generate_recommendations, publish_recommendations, train_recommender
 from include.reporting import compute_reports
-from include.scheduling import learn_send_times, schedule_messages
-from include.settings import PROJECT_ROOT, Settings
+from include.scheduling import learn_responses, learn_send_times, schedule_messages
+from include.settings import PROJECT_ROOT, Settings, TriggerSettings
 
 README = (PROJECT_ROOT / "README.md").read_text()
 EXAMPLE = re.compile(r"`(\w+)/(\d{4}-\d\d-\d\d)/(\S+\.csv)`:?\n\n```csv\n(.*?)```", re.DOTALL)
@@ -64,6 +66,24 @@ def test_the_contract_in_the_table_is_the_one_that_is_held() -> None:
         assert set(re.findall(r"\w+", re.sub(r"\(.*?\)", "", told[name]))) <= set(LANDING_TABLES[name].c.keys()), name
 
 
+def test_the_filter_it_shows_is_understood_and_the_misspelt_one_is_not() -> None:
+    section = README.split("## Who is meant")[1].split("\n## ")[0]
+    shown = re.search(r"```python\n(.*?)\n```", section)
+    told = re.search(r"cannot be understood: (.*?); …", section)
+    assert shown
+    assert told
+    assert parse_filter(shown[1]).columns == {"recency", "churn_probability", "segment", "preferred_categories"}
+    with pytest.raises(AudienceError, match=re.escape(told[1])):
+        parse_filter("recencyy >= 30")
+
+
+def test_the_triggers_and_their_settings_are_told() -> None:
+    section = README.split("| trigger |")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+?) \|$", section, re.MULTILINE))
+    assert set(rows) == set(TRIGGERS)
+    assert {name for cell in rows.values() for name in re.findall(r"\w+", cell)} == set(TriggerSettings.model_fields)
+
+
 def test_its_worked_example_runs_to_messages(
     engine: Engine, make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
@@ -84,6 +104,7 @@ def test_its_worked_example_runs_to_messages(
         generate_recommendations(engine, settings, business_date=EXAMPLE_NIGHT, shard=shard)
     publish_recommendations(engine, settings, business_date=EXAMPLE_NIGHT)
     learn_send_times(engine, settings, business_date=EXAMPLE_NIGHT)
+    learn_responses(engine, settings, business_date=EXAMPLE_NIGHT)
     schedule_messages(engine, settings, business_date=EXAMPLE_NIGHT)
     compute_reports(engine, settings, business_date=EXAMPLE_NIGHT)
 

@@ -18,7 +18,7 @@ from include.landing import load_landing_files
 from include.quality import check_data_quality
 from include.recommender import generate_recommendations, publish_recommendations, train_recommender
 from include.reporting import compute_reports
-from include.scheduling import learn_send_times, schedule_messages
+from include.scheduling import learn_responses, learn_send_times, schedule_messages
 from include.settings import Settings
 
 CUSTOMERS = [f"c{number}" for number in range(12)]
@@ -88,6 +88,7 @@ def test_a_whole_night_serves_popularity_and_plans_messages(
     assert set(lists["strategy"]) == {"popularity"}
     assert (lists[lists["purpose"] == "next_purchase"].groupby("customer_id").size() == 4).all()
     learn_send_times(engine, settings, business_date=D)
+    learn_responses(engine, settings, business_date=D)
     schedule_messages(engine, settings, business_date=D)
     planned = world.rows(engine, "select content from marketing.messages where state = 'planned'")
     assert len(planned) > 0

@@ -12,7 +12,7 @@ from scheduling_shop import DATE, END_OF_DAY, SEND_DATE, Shop, treated
 from sqlalchemy import Engine
 
 from include.db import tables
-from include.scheduling import learn_send_times, schedule_messages
+from include.scheduling import learn_responses, learn_send_times, schedule_messages
 from include.scheduling.assignment import control_salt, hash_share
 from include.settings import SchedulingSettings, Settings
 
@@ -26,6 +26,7 @@ def shop(engine: Engine) -> Shop:
 
 def run(shop: Shop, settings: Settings) -> dict[tuple[str, str], dict]:
     learn_send_times(shop.engine, settings, business_date=DATE)
+    learn_responses(shop.engine, settings, business_date=DATE)
     schedule_messages(shop.engine, settings, business_date=DATE)
     return shop.decisions()
 
@@ -35,35 +36,47 @@ def decided(shop: Shop, settings: Settings, customer_id: str, campaign_id: str =
     return row["decision"], row["reason"]
 
 
-def test_scheduled(shop: Shop, settings: Settings) -> None:
+def test_scheduled(shop: Shop, make_settings: MakeSettings) -> None:
     shop.items(price=10, margin_rate=0.5)
-    shop.campaign("spring", cost_per_message=0.01)
+    shop.campaign("spring", cost_per_message=0.001)
     customer = shop.customer(treated("a", "spring"))
-    row = run(shop, settings)[("spring", customer)]
+    row = run(shop, make_settings(scheduling={"random_hour_share": 0.0, "content_exploration": 0}))[
+        ("spring", customer)
+    ]
     assert (row["decision"], row["arm"], row["channel"]) == ("scheduled", "treated", "email")
+    assert (row["policy"], row["is_ghost"]) == ("chosen", None)
     local = row["send_at"].astimezone(ZoneInfo("America/New_York"))
     assert local.date() == SEND_DATE
-    assert list(row["slot_probabilities"]) == [f"{hour:02d}" for hour in range(8, 21)]
-    assert sum(row["slot_probabilities"].values()) == pytest.approx(1)
-    assert min(row["slot_probabilities"].values()) >= 0.05 / 13
-    assert row["propensity"] == row["slot_probabilities"][f"{local.hour:02d}"]
+    assert list(row["slot_probabilities"]) == ["email"]
+    logged = row["slot_probabilities"]["email"]
+    assert list(logged) == [f"{hour:02d}" for hour in range(8, 21)]
+    assert sum(logged.values()) == pytest.approx(1)
+    assert min(logged.values()) >= 0.05 / 13 - 1e-6
+    assert row["propensity"] == logged[f"{local.hour:02d}"]
     profile = shop.rows(
         "select hour, rate_mean from marketing.send_time_profiles where channel = 'email' and day_type = 'weekday' "
         "and hour between 8 and 20"
     )
     rates = {row["hour"]: row["rate_mean"] for row in profile}
-    assert row["expected_value"] == pytest.approx(rates[local.hour] * 0.03 * 5 - 0.01)
+    assert row["expected_value"] == pytest.approx(rates[local.hour] * 0.03 * 5 - 0.001)
+    terms = {"orders_per_click": 0.03, "margin": 5, "cost": 0.001, "fatigue": 0, "price": 0}
+    assert row["value_terms"] == {"rate": pytest.approx(rates[local.hour])} | terms
     assert row["explored"] == (local.hour != max(rates, key=rates.__getitem__))
     [message] = shop.messages()
     assert message["send_at"] == row["send_at"]
     assert message["not_after"] == min(
         row["send_at"] + timedelta(hours=6), datetime.combine(SEND_DATE, time(21), ZoneInfo("America/New_York"))
     )
-    assert (message["state"], message["send_date"], float(message["cost"])) == ("planned", SEND_DATE, 0.01)
+    assert (message["state"], message["send_date"], float(message["cost"])) == ("planned", SEND_DATE, 0.001)
     assert message["content"] == {
         "template": "standard",
         "items": [
-            {"item_id": f"item-{rank}", "strategy": "als", "reason_item_id": "bought" if rank == 1 else None}
+            {
+                "item_id": f"item-{rank}",
+                "strategy": "als",
+                "reason_item_id": "bought" if rank == 1 else None,
+                "propensity": 1,
+            }
             for rank in range(1, 5)
         ],
     }
@@ -71,6 +84,23 @@ def test_scheduled(shop: Shop, settings: Settings) -> None:
         f"email at {local:%H:%M} America/New_York, drawn with probability {row['propensity']:.3f} "
         "from 13 feasible hours."
     )
+
+
+def test_not_worth_sending_where_no_hour_earns_what_a_message_costs(shop: Shop, settings: Settings) -> None:
+    shop.items(price=10, margin_rate=0.5)
+    shop.campaign("spring", cost_per_message=0.01)
+    customer = shop.customer(treated("a", "spring"))
+    assert decided(shop, settings, customer)[0] == "scheduled", "what a click brings is only assumed yet"
+    for number in range(200):
+        sent = END_OF_DAY - timedelta(days=10, minutes=number)
+        shop.message(f"other-{number}", send_at=sent, message_id=f"m{number}")
+        shop.click(f"k{number}", at=sent + timedelta(hours=1), message_id=f"m{number}")
+    for number in range(40):
+        sent = END_OF_DAY - timedelta(days=11, minutes=number)
+        shop.message(f"more-{number}", send_at=sent, message_id=f"n{number}")
+        shop.click(f"n{number}", at=sent + timedelta(hours=1), message_id=f"n{number}")
+    assert decided(shop, settings, customer)[0] == "not_worth_sending", "240 clicks brought no order"
+    assert shop.messages() == []
 
 
 def test_not_in_audience_comes_before_the_arm_yet_the_arm_is_kept(shop: Shop, make_settings: MakeSettings) -> None:
@@ -194,7 +224,7 @@ def test_the_week_rolls_within_the_day(shop: Shop, make_settings: MakeSettings) 
     noon = datetime(2017, 11, 24, 17, 0, 30, tzinfo=UTC)
     shop.message(a, send_at=noon)
     row = run(shop, make_settings(scheduling={"messages_per_week": 1}))[("spring", a)]
-    assert list(row["slot_probabilities"]) == [f"{hour:02d}" for hour in range(13, 21)]
+    assert list(row["slot_probabilities"]["email"]) == [f"{hour:02d}" for hour in range(13, 21)]
 
 
 def test_quiet_hours(shop: Shop, make_settings: MakeSettings) -> None:
@@ -209,7 +239,7 @@ def test_hours_of_the_customers_own_day_that_are_past_are_no_choice(shop: Shop, 
     tokyo = shop.customer(treated("tokyo", "spring"), time_zone="Asia/Tokyo")
     odd = shop.customer(treated("odd", "spring"), time_zone="Mars/Olympus")
     rows = run(shop, settings)
-    assert list(rows[("spring", tokyo)]["slot_probabilities"]) == [str(hour) for hour in range(14, 21)]
+    assert list(rows[("spring", tokyo)]["slot_probabilities"]["email"]) == [str(hour) for hour in range(14, 21)]
     assert rows[("spring", odd)]["reason"].count("America/New_York") == 1
 
 
@@ -227,6 +257,7 @@ def test_scarce_hours_go_by_value_and_a_repair_is_marked(shop: Shop, make_settin
             sent = END_OF_DAY - timedelta(days=10)
             shop.click(f"k{number}", at=sent, campaign_id="earlier", customer_id=f"c{number}")
     learn_send_times(shop.engine, settings, business_date=DATE)
+    learn_responses(shop.engine, settings, business_date=DATE)
     summary = schedule_messages(shop.engine, settings, business_date=DATE)
     rows = shop.decisions()
     assert summary.decisions == {"no_capacity": 1, "scheduled": 4}
@@ -235,32 +266,95 @@ def test_scarce_hours_go_by_value_and_a_repair_is_marked(shop: Shop, make_settin
     assert sorted(row["n"] for row in per_hour if row["send_at"] > END_OF_DAY) == [2, 2]
     repaired = [row for row in rows.values() if "repair" in row["reason"]]
     assert len(repaired) == summary.messages_repaired
-    assert all(row["propensity"] is None and row["explored"] is None for row in repaired)
+    assert all(row["propensity"] is None and row["policy"] is None and row["explored"] is None for row in repaired)
     assert all(row["slot_probabilities"] for row in repaired)
 
 
-def test_the_channel_with_the_better_best_hour_is_chosen(shop: Shop, settings: Settings) -> None:
+def test_the_channel_that_is_worth_more_is_likelier(shop: Shop, make_settings: MakeSettings) -> None:
+    settings = make_settings(scheduling={"random_hour_share": 0.0})
     shop.items()
     shop.campaign("spring", channels=["email", "app_push"])
     a = shop.customer(treated("a", "spring"), push="token", consents=("email", "app_push"))
-    assert run(shop, settings)[("spring", a)]["channel"] == "email", "equal: the one named first"
+
+    def share_of_push() -> float:
+        logged = run(shop, settings)[("spring", a)]["slot_probabilities"]
+        assert sum(sum(hours.values()) for hours in logged.values()) == pytest.approx(1)
+        return sum(logged["app_push"].values())
+
+    assert share_of_push() == pytest.approx(0.5, abs=0.001), "alike"
     for number in range(10):
         sent = END_OF_DAY - timedelta(days=5 + number, hours=12)
         shop.message(a, send_at=sent, channel="app_push", message_id=f"m{number}")
         shop.click(f"k{number}", at=sent + timedelta(hours=1), message_id=f"m{number}")
-    row = run(shop, settings)[("spring", a)]
-    assert row["channel"] == "app_push"
-    assert "email is expected to be worth no more" in row["reason"]
+    assert share_of_push() > 0.9
+    row = shop.decisions()[("spring", a)]
+    assert "from 26 feasible hours of 2 channels" in row["reason"]
 
 
-def test_campaigns_out_of_force_or_unapproved_make_no_candidates(shop: Shop, settings: Settings) -> None:
-    shop.customer(treated("a"))
+def test_some_messages_go_at_an_even_hour_to_compare_with(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.items()
+    shop.campaign("spring")
+    a = shop.customer(treated("a", "spring"))
+    row = run(shop, make_settings(scheduling={"random_hour_share": 0.999}))[("spring", a)]
+    assert row["policy"] == "random_hour"
+    assert set(row["slot_probabilities"]["email"].values()) <= {0.076923, 0.076924}
+    assert "drawn evenly, to compare with, with probability 0.077 from 13 feasible hours" in row["reason"]
+
+
+def test_controls_and_the_held_out_are_ghosts_that_take_no_room(shop: Shop, make_settings: MakeSettings) -> None:
+    """Whether a message would have gone: not to whom it could not reach, nor past the customer's better message."""
+    shop.items()
+    shop.campaign("spring", control_share=1.0, priority=2)
+    shop.campaign("summer", control_share=0.0, priority=1)
+    a, b = shop.customer("a"), shop.customer("b", consents=())
+    rows = run(shop, make_settings(scheduling={"holdout_share": 0.0}))
+    assert (rows[("spring", a)]["decision"], rows[("spring", a)]["is_ghost"]) == ("control", True)
+    assert rows[("summer", a)]["decision"] == "scheduled"
+    assert rows[("summer", a)]["is_ghost"] is None
+    assert (rows[("spring", b)]["decision"], rows[("spring", b)]["is_ghost"]) == ("control", False)
+    rows = run(shop, make_settings(scheduling={"holdout_share": 1.0}))
+    assert (rows[("summer", a)]["decision"], rows[("summer", a)]["is_ghost"]) == ("held_out", True)
+    assert len(shop.messages()) == 0
+
+
+def test_a_budget_goes_to_the_messages_that_are_worth_most(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.items()
+    shop.campaign("spring", control_share=0.0, cost_per_message=0.001, daily_budget=0.002)
+    for number in range(5):
+        shop.customer(f"c{number}")
+        shop.message(f"c{number}", send_at=END_OF_DAY - timedelta(days=10, hours=number))
+        if number < 2:
+            shop.click(
+                f"k{number}", at=END_OF_DAY - timedelta(days=10), campaign_id="earlier", customer_id=f"c{number}"
+            )
+    rows = run(shop, make_settings(scheduling={"holdout_share": 0.0}))
+    assert {name for (_, name), row in rows.items() if row["decision"] == "scheduled"} == {"c0", "c1"}
+    assert {row["decision"] for row in rows.values()} == {"scheduled", "over_budget"}
+
+
+def test_campaigns_of_one_priority_compete_by_value(shop: Shop, settings: Settings) -> None:
+    shop.items()
+    shop.campaign("dear", priority=1, cost_per_message=0.001)
+    shop.campaign("cheap", priority=1)
+    a = shop.customer(treated("a", "dear", "cheap"))
+    rows = run(shop, settings)
+    assert (rows[("cheap", a)]["decision"], rows[("dear", a)]["decision"]) == ("scheduled", "capped")
+
+
+def test_campaigns_out_of_force_make_no_candidates_and_those_to_approve_wait(shop: Shop, settings: Settings) -> None:
+    names = ("last day", "first day", "waiting")
+    a = shop.customer(treated("a", *names))
     shop.campaign("last day", ends_on=SEND_DATE)
     shop.campaign("first day", starts_on=SEND_DATE)
     shop.campaign("ended", ends_on=DATE)
     shop.campaign("to come", starts_on=SEND_DATE + timedelta(days=1))
-    shop.campaign("waiting", requires_approval=True)
-    assert {campaign for campaign, _ in run(shop, settings)} == {"last day", "first day"}
+    shop.campaign("waiting", requires_approval=True, priority=1)
+    rows = run(shop, settings)
+    assert {campaign for campaign, _ in rows} == set(names)
+    assert rows[("waiting", a)]["decision"] == "scheduled"
+    assert [message["state"] for message in shop.messages()] == ["awaiting_approval"]
+    run(shop, settings)
+    assert [message["state"] for message in shop.messages()] == ["awaiting_approval"]
 
 
 def test_a_campaign_that_cannot_be_understood_stops_the_night_by_name(shop: Shop, settings: Settings) -> None:
@@ -269,6 +363,7 @@ def test_a_campaign_that_cannot_be_understood_stops_the_night_by_name(shop: Shop
     shop.campaign("odd", audience=["vip"], purpose="upsell", control_share=1.5, items_per_message=0)
     shop.campaign("old letters", channels=["post"], ends_on=DATE)
     learn_send_times(shop.engine, settings, business_date=DATE)
+    learn_responses(shop.engine, settings, business_date=DATE)
     with pytest.raises(ValueError, match="campaign letters") as caught:
         schedule_messages(shop.engine, settings, business_date=DATE)
     message = str(caught.value)
@@ -292,9 +387,11 @@ def test_missing_features_or_stale_profiles_say_what_to_run(shop: Shop, settings
     with pytest.raises(ValueError, match=missing):
         schedule_messages(shop.engine, settings, business_date=DATE)
     learn_send_times(shop.engine, settings, business_date=DATE + timedelta(days=1))
+    learn_responses(shop.engine, settings, business_date=DATE + timedelta(days=1))
     with pytest.raises(ValueError, match=missing):
         schedule_messages(shop.engine, settings, business_date=DATE)
     learn_send_times(shop.engine, settings, business_date=DATE)
+    learn_responses(shop.engine, settings, business_date=DATE)
     shop.customer("b", segment="a segment of its own")
     with pytest.raises(ValueError, match=missing):
         schedule_messages(shop.engine, settings, business_date=DATE)

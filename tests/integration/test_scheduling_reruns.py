@@ -17,7 +17,7 @@ from scheduling_shop import DATE, END_OF_DAY, Shop
 from sqlalchemy import Engine, text
 
 from include.business_time import in_quiet_hours
-from include.scheduling import learn_send_times, schedule_messages
+from include.scheduling import learn_responses, learn_send_times, schedule_messages
 from include.settings import PROJECT_ROOT, Settings
 
 ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata", None)
@@ -51,6 +51,7 @@ def settings_of(make_settings: Callable[..., Settings], **scheduling: object) ->
 
 def plan(shop: Shop, settings: Settings) -> None:
     learn_send_times(shop.engine, settings, business_date=DATE)
+    learn_responses(shop.engine, settings, business_date=DATE)
     schedule_messages(shop.engine, settings, business_date=DATE)
 
 
@@ -107,6 +108,7 @@ def test_every_message_has_its_decision_and_every_candidate_one(
 ) -> None:
     summary_settings = settings_of(make_settings)
     learn_send_times(shop.engine, summary_settings, business_date=DATE)
+    learn_responses(shop.engine, summary_settings, business_date=DATE)
     summary = schedule_messages(shop.engine, summary_settings, business_date=DATE)
     assert summary.candidates == sum(summary.decisions.values()) == CUSTOMERS * len(CAMPAIGNS)
     assert summary.messages_planned == summary.decisions["scheduled"] == len(shop.messages())

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from tests.science import held_out, recommending, send_hours
+from tests.science import allocation, channels, deciding, held_out, off_policy, recommending, send_hours
 
-ROOMS = {"held_out": held_out.main, "recommending": recommending.main, "send_hours": send_hours.main}
+ROOMS = {
+    "allocation": allocation.main,
+    "channels": channels.main,
+    "deciding": deciding.main,
+    "held_out": held_out.main,
+    "off_policy": off_policy.main,
+    "recommending": recommending.main,
+    "send_hours": send_hours.main,
+}
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from include.scheduling import policy
+from include.scheduling.draws import draw, in_millionths
 from include.scheduling.hour_model import HOURS, Counts, HourModel
 from include.settings import SchedulingSettings
 
@@ -51,17 +52,17 @@ class World:
     shape: str
 
     @classmethod
-    def made(cls, strength: float, seed: int, shape: str = "one") -> World:
+    def made(cls, strength: float, seed: int, shape: str = "one", customers: int = CUSTOMERS) -> World:
         """shape: one peak; two; narrow; weekend (5 hours later then); drift (half of all move 6 hours in 90 days)."""
         random = np.random.default_rng([seed, 5])
-        group = random.choice(3, CUSTOMERS, p=[0.30, 0.25, 0.45])
+        group = random.choice(3, customers, p=[0.30, 0.25, 0.45])
         peak = random.normal(np.array([8.0, 12.5, 19.5])[group], 2.0)
-        anywhere = random.random(CUSTOMERS) < 0.15
+        anywhere = random.random(customers) < 0.15
         peak[anywhere] = random.uniform(7, 22, anywhere.sum())
-        base = np.clip(random.lognormal(np.log(0.035), 0.7, CUSTOMERS), 0.002, 0.5)
-        amplitude = strength * np.abs(random.normal(1, 0.4, CUSTOMERS))
-        told = np.where(random.random(CUSTOMERS) < 0.8, group, random.integers(0, 3, CUSTOMERS))
-        return cls(told, peak, random.uniform(7, 22, CUSTOMERS), base, amplitude, shape)
+        base = np.clip(random.lognormal(np.log(0.035), 0.7, customers), 0.002, 0.5)
+        amplitude = strength * np.abs(random.normal(1, 0.4, customers))
+        told = np.where(random.random(customers) < 0.8, group, random.integers(0, 3, customers))
+        return cls(told, peak, random.uniform(7, 22, customers), base, amplitude, shape)
 
     def rates(self, day: int) -> Floats:
         """(customers, hours): true click probability."""
@@ -69,7 +70,7 @@ class World:
         if self.shape == "weekend" and is_weekend(day):
             peak = peak + 5
         if self.shape == "drift":
-            peak = peak + 6 * day / DAYS * (np.arange(CUSTOMERS) % 2)
+            peak = peak + 6 * day / DAYS * (np.arange(len(peak)) % 2)
         bump = _bump(peak, 12.0 if self.shape == "narrow" else 3.0)
         if self.shape == "two":
             bump = np.maximum(bump, 0.8 * _bump(self.second, 3.0))
@@ -175,7 +176,7 @@ def play(world: World, choose: Policy, seed: int) -> Floats:
     expected = np.zeros((DAYS, 3))
     for day in range(DAYS):
         rates = world.rates(day)[:, SLOTS]
-        hour = policy.draw(choose(log), random.random(CUSTOMERS))
+        hour = draw(in_millionths(choose(log)), random.random(CUSTOMERS))
         rate = rates[np.arange(CUSTOMERS), hour]
         expected[day] = rate.sum(), rates.max(axis=1).sum(), rates.mean() * CUSTOMERS
         waiting.append((day, np.arange(CUSTOMERS), SLOTS[hour], random.random(CUSTOMERS) < rate))

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from include import simulator
+from include.db.tables import metadata
 from include.settings import PROJECT_ROOT
+from include.simulator.reactions import TRUTH_SCHEMA
 
 INCLUDE = PROJECT_ROOT / "include"
-GROUND_FLOOR = {"settings", "business_time", "db", "expectation_catalogue"}
+GROUND_FLOOR = {"settings", "business_time", "db", "expectation_catalogue", "audience_filter"}
 STAGES = {
     "landing",
     "quality",
@@ -25,6 +28,8 @@ STAGES = {
     "privacy",
     "simulator",
 }
+SIMULATOR = INCLUDE / "simulator"
+TRUE_COLUMNS = {column for column in TRUTH_SCHEMA.names if column.startswith("true_")}
 AIRFLOW_GUARD = INCLUDE / "reporting" / "airflow_guard.py"
 SOURCES = sorted(path for folder in ("include", "dags", "plugins") for path in (PROJECT_ROOT / folder).rglob("*.py"))
 
@@ -106,6 +111,35 @@ def test_locks_have_names_and_addresses_are_hashed_in_one_place(path: Path) -> N
         assert not re.search(r"pg_advisory_(xact_)?lock", source), "use include.db.locks"
     if not path.is_relative_to(INCLUDE / "db" / "migrations"):
         assert "sha256(convert_to" not in source, "join marketing.addresses"
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if not path.is_relative_to(SIMULATOR)], ids=name)
+def test_the_truth_of_a_made_up_world_stays_in_its_room(path: Path) -> None:
+    """Experiments may ask the room's own functions; nobody else opens its folder or knows its columns."""
+    asked = {found for found in imported_modules(path) if found.startswith("include.simulator")}
+    allowed = {"include.simulator", *(f"include.simulator.{shown}" for shown in simulator.__all__)}
+    assert asked <= (allowed if path.is_relative_to(INCLUDE / "closed_loop") else set())
+    source = path.read_text()
+    assert not [column for column in TRUE_COLUMNS if re.search(rf"\b{column}\b", source)]
+
+
+def test_no_table_and_no_query_has_a_place_for_the_truth() -> None:
+    columns = {column.name for table in metadata.tables.values() for column in table.columns}
+    assert not columns & TRUE_COLUMNS
+    assert not [table for table in metadata.tables if "truth" in table or "simulat" in table]
+    for path in INCLUDE.rglob("*.sql"):
+        assert not re.search(r"\btrue_\w+|\btruth\b", re.sub(r"--.*", "", path.read_text())), path
+
+
+def test_a_made_up_shop_reads_nothing_but_sent_messages() -> None:
+    queries = [re.sub(r"--.*", "", path.read_text()) for path in sorted(SIMULATOR.rglob("*.sql"))]
+    assert queries
+    for query in queries:
+        assert set(re.findall(r"marketing\.(\w+)", query)) == {"messages"}
+        assert query.count("marketing.messages") == query.count("state = 'sent'")
+    written = "".join(path.read_text() for path in SIMULATOR.glob("*.py"))
+    assert set(re.findall(r"marketing\.(\w+)", written)) <= {"messages"}
+    assert not re.search(r"\bcopy_out\b|\bselect\(|\binsert\(", written)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
 from include.business_time import in_quiet_hours
-from include.scheduling.assignment import assign_arm, control_salt, hash_share
+from include.scheduling.assignment import CONTROL, HOLDOUT, TREATED, arms, control_salt, hash_share, hash_shares
+from include.scheduling.draws import WHOLE, draw, in_millionths
 from include.scheduling.hour_model import CLASSES, HOURS, HourPosterior
-from include.scheduling.policy import draw, winning_shares, with_exploration
-from include.scheduling.slots import latest_send, send_day
+from include.scheduling.policy import winning_shares, with_exploration
+from include.scheduling.slots import HOUR, Hours, latest_send, microseconds, send_day
 from include.settings import SchedulingSettings
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -54,6 +55,10 @@ def test_only_feasible_hours_win() -> None:
     assert shares.sum() == pytest.approx(1)
 
 
+def test_of_nobody_no_hour_wins() -> None:
+    assert winning_shares(posterior(0), np.zeros((0, HOURS), bool), boldness=0.1).shape == (0, HOURS)
+
+
 def test_probabilities_sum_to_one_and_have_a_floor() -> None:
     feasible = hours_of(8, 12, 20)
     shares = winning_shares(posterior(), feasible, boldness=0.0)
@@ -64,21 +69,43 @@ def test_probabilities_sum_to_one_and_have_a_floor() -> None:
 
 def test_chosen_hours_occur_as_often_as_logged() -> None:
     feasible = hours_of(8, 12, 20)
-    probabilities = with_exploration(winning_shares(posterior(), feasible, 1.0), feasible, 0.05)
-    uniform = np.array([hash_share("draw:7", str(customer)) for customer in range(100_000)])
-    observed = np.bincount(draw(np.repeat(probabilities, len(uniform), axis=0), uniform), minlength=HOURS)
-    some = probabilities[0] > 0
+    logged = in_millionths(with_exploration(winning_shares(posterior(), feasible, 1.0), feasible, 0.05))
+    uniform = hash_shares("draw:7", map(str, range(100_000)))
+    observed = np.bincount(draw(np.repeat(logged, len(uniform), axis=0), uniform), minlength=HOURS)
+    some = logged[0] > 0
     assert not observed[~some].any()
-    assert chisquare(observed[some], probabilities[0, some] * len(uniform)).pvalue > 0.001
-    wrong = np.roll(probabilities[0, some], 1)
-    assert chisquare(observed[some], wrong * len(uniform)).pvalue < 1e-6, "the test would see a wrong log"
+    expected = logged[0, some] / WHOLE * len(uniform)
+    assert chisquare(observed[some], expected).pvalue > 0.001
+    assert chisquare(observed[some], np.roll(expected, 1)).pvalue < 1e-6, "the test would see a wrong log"
 
 
 def test_a_draw_at_either_end_is_an_hour_that_may_be() -> None:
-    tenths = np.array([[0.0, *[0.1] * 10, 0.0]])
+    tenths = in_millionths(np.array([[0.0, *[0.1] * 10, 0.0]]))
     assert draw(tenths, np.array([1 - 2**-53])) == [10]
     assert draw(tenths, np.array([0.0])) == [1]
-    assert draw(np.array([[0.25, 0.75]]), np.array([0.25])) == [1]
+    assert draw(in_millionths(np.array([[0.25, 0.75]])), np.array([0.25])) == [1]
+
+
+@given(data=st.data())
+def test_millionths_sum_to_a_million_and_leave_nothing_out(data: st.DataObject) -> None:
+    weights = np.array(data.draw(st.lists(st.floats(0.01, 1), min_size=1, max_size=48)))
+    probabilities = (weights / weights.sum())[None]
+    rounded = in_millionths(probabilities)
+    assert rounded.sum() == WHOLE
+    assert (rounded > 0).all()
+    np.testing.assert_allclose(rounded / WHOLE, probabilities, atol=len(weights) * 1e-6)
+
+
+def test_a_handicap_turns_draws_away_as_much_as_the_hour_costs() -> None:
+    feasible = hours_of(8, 12, 20)
+    handicap = np.zeros((1, HOURS))
+    handicap[0, 8] = 0.05
+    shares = winning_shares(posterior(), feasible, 0.0, handicap)[0]
+    assert shares[20] == pytest.approx(1)
+    # Where 8 costs exactly what it gains over the others, class 1 does not care, and the flat class leaves it.
+    handicap[0, 8] = 0.04
+    shares = winning_shares(posterior(), feasible, 1.0, handicap)[0]
+    np.testing.assert_allclose(shares[[8, 12, 20]], [0.5 / 3, 0.5 / 3 + 0.1, 0.5 / 3 + 0.1 + 0.3])
 
 
 def test_probabilities_are_the_same_among_any_other_customers() -> None:
@@ -111,10 +138,13 @@ def test_holdout_and_control_have_their_shares_and_are_independent() -> None:
 
 
 def test_the_holdout_outranks_control() -> None:
-    arm = assign_arm("7", is_held_out=True, campaign_id="spring", control_share=1.0)
-    assert arm == "holdout"
-    assert assign_arm("7", is_held_out=False, campaign_id="spring", control_share=1.0) == "control"
-    assert assign_arm("7", is_held_out=False, campaign_id="spring", control_share=0.0) == "treated"
+    told = arms(np.array([True, True, False, False]), np.array([True, False, True, False]))
+    assert told.tolist() == [HOLDOUT, HOLDOUT, CONTROL, TREATED]
+
+
+def test_many_hashes_are_those_of_each() -> None:
+    names = ["7", "ä-1", ""]
+    assert hash_shares("holdout-1", names).tolist() == [hash_share("holdout-1", name) for name in names]
 
 
 # --- slots ---------------------------------------------------------------------------------------------------------
@@ -189,3 +219,23 @@ def test_hours_before_the_business_day_has_ended_are_past() -> None:
     end_of_new_york_day = datetime(2017, 12, 1, 5, tzinfo=UTC)
     slots = send_day(date(2017, 12, 1), "Asia/Tokyo", SchedulingSettings(), not_before=end_of_new_york_day).slots
     assert [slot.hour for slot in slots] == [14, 15, 16, 17, 18, 19, 20]
+
+
+def test_the_hours_of_all_zones_are_those_of_each() -> None:
+    scheduling, zones = SchedulingSettings(), ["Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
+    not_before = datetime(2017, 9, 30, 12, tzinfo=UTC)
+    hours = Hours.of(date(2017, 10, 1), zones, scheduling, not_before=not_before)
+    for row, zone in enumerate(zones):
+        told = send_day(date(2017, 10, 1), zone, scheduling, not_before=not_before)
+        assert np.flatnonzero(hours.is_open[row]).tolist() == [slot.hour for slot in told.slots]
+        for slot in told.slots:
+            assert hours.send_at[row, slot.hour] == microseconds(slot.send_at)
+            assert hours.not_after[row, slot.hour] == microseconds(slot.not_after)
+            assert hours.slot[row, slot.hour] == microseconds(slot.send_at) // HOUR - hours.first_hour
+
+
+def test_a_day_that_a_zone_skips_has_no_hours() -> None:
+    """Samoa had no 30 December 2011."""
+    hours = Hours.of(date(2011, 12, 30), ["Pacific/Apia"], SchedulingSettings(), not_before=LONG_AGO)
+    assert not hours.is_open.any()
+    assert not hours.to_come.any()

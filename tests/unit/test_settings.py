@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from include.settings import load_settings
+from include.settings import Settings, load_settings
 
 
 @pytest.fixture
@@ -100,3 +100,10 @@ def test_an_error_does_not_show_passwords(settings_file: Path, monkeypatch: pyte
 def test_a_password_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMPLIGHTER_DATABASE_URL", "postgresql+psycopg2://user:hunter2@host/db")
     assert "hunter2" not in repr(load_settings())
+
+
+def test_a_cart_comes_to_rest_within_the_hours_that_count() -> None:
+    triggers = {"abandoned_cart_hours": 6, "abandoned_cart_rest_hours": 5}
+    assert Settings(scheduling={"triggers": triggers}).scheduling.triggers.abandoned_cart_rest_hours == 5
+    with pytest.raises(ValidationError, match="abandoned_cart_rest_hours must be below abandoned_cart_hours"):
+        Settings(scheduling={"triggers": {**triggers, "abandoned_cart_hours": 5}})

@@ -8,6 +8,6 @@ where
             m.business_date = d.business_date
             and m.campaign_id = d.campaign_id
             and m.customer_id = d.customer_id
-            and m.state <> 'planned'
+            and m.state not in ('planned', 'awaiting_approval')
             and d.decision = 'scheduled'
     )

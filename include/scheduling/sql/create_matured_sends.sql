@@ -2,17 +2,10 @@
 -- the sum of the squares of the sends' weights.
 -- A send is matured when its 24 hours for a click lie before the end of the day; a click belongs to the latest send
 -- that it can answer.
-with customers_of_date as (
-    select
-        f.customer_id,
-        coalesce(z.name, :default_zone) as time_zone
-    from marketing.customer_features as f
-    left join marketing.customers as c using (customer_id)
-    left join pg_timezone_names as z on z.name = c.time_zone
-    where f.business_date = :features_date
-),
+drop table if exists pg_temp.matured_sends;
 
-sends as (
+create temporary table matured_sends on commit drop as
+with sends as (
     select message_id, campaign_id, customer_id, channel, sent_at
     from marketing.messages
     where state = 'sent' and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
@@ -56,7 +49,7 @@ clicked as (
 
 weighed as (
     select
-        s.customer_id,
+        c.place,
         s.channel,
         s.sent_at,
         s.sent_at at time zone c.time_zone as local_time,
@@ -67,18 +60,33 @@ weighed as (
             / 86400 / cast(:half_life_days as double precision)
         ) as weight
     from sends as s
-    inner join customers_of_date as c using (customer_id)
-    left join clicked as k using (campaign_id, customer_id, channel, sent_at)
+    inner join pg_temp.responders as c on s.customer_id = c.customer_id
+    left join clicked as k
+        on
+            s.campaign_id = k.campaign_id
+            and s.customer_id = k.customer_id
+            and s.channel = k.channel
+            and s.sent_at = k.sent_at
+    -- A former tool may have used letters or text messages.
+    where s.channel = any(:channels)
+),
+
+placed as (
+    select
+        array_position(cast(:channels as text[]), channel) - 1 as channel,
+        (place * 2 + cast(extract(isodow from local_time) > 5 as integer)) * 24
+        + cast(extract(hour from local_time) as integer) as cell,
+        sent_at,
+        weight,
+        is_clicked
+    from weighed
 )
 
 select
-    customer_id,
     channel,
-    extract(isodow from local_time) > 5 as is_weekend,
-    cast(extract(hour from local_time) as integer) as hour,
+    cell,
     sum(weight order by sent_at) as sends,
     sum(weight * weight order by sent_at) as squares,
     coalesce(sum(weight order by sent_at) filter (where is_clicked), 0) as clicks
-from weighed
-group by customer_id, channel, is_weekend, hour
-order by customer_id, channel, is_weekend, hour
+from placed
+group by channel, cell

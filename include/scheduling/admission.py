@@ -1,0 +1,72 @@
+"""Who may go where hours, days or budgets are short, and at what prices. Arrays in, arrays out.
+
+Without budgets that bind the allocation is exact. Of a large market with budgets, first prices are found for all that
+is scarce at once; a budget then goes to the messages of its campaign that are worth most beyond these prices, and their
+places are found exactly. So a budget is never overdrawn, and what is missed are a few messages that were worth about as
+much as their prices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from include.scheduling.allocation import allocate, find_prices
+from include.scheduling.market import NONE, Market, demand
+from include.scheduling.night import Floats, Mask
+
+SMALL = 20_000
+"""Rows × choices of a market whose budgets are kept exactly, too."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """goes: (rows,). slot_price: (slots,), of a message; budget_price: (campaigns,), of a unit of money."""
+
+    goes: Mask
+    slot_price: Floats
+    budget_price: Floats
+
+
+def admit(market: Market) -> Admission:
+    """The same for the same market, in whatever order chance draws afterwards."""
+    if not np.isfinite(market.budget).any() or np.isfinite(market.values).sum() <= SMALL:
+        return _exactly(market)
+    prices = find_prices(market)
+    if not prices.budget.any():
+        return _exactly(market)
+    asked = demand(market, prices)
+    with np.errstate(invalid="ignore"):
+        lead = np.where(asked.choice == NONE, -np.inf, asked.net - asked.bar)
+    paid = np.flatnonzero(_within_budgets(market, lead))
+    costs = prices.budget[market.campaign[paid]] * market.cost[paid]
+    placed = _exactly(
+        replace(
+            market,
+            values=market.values[paid] - costs[:, None].astype(market.values.dtype),
+            zone=market.zone[paid],
+            owner=market.owner[paid],
+            campaign=market.campaign[paid],
+            cost=market.cost[paid],
+            budget=np.full(len(market.budget), np.inf),
+        )
+    )
+    goes = np.zeros(len(market), bool)
+    goes[paid[placed.goes]] = True
+    return Admission(goes, placed.slot_price, prices.budget)
+
+
+def _exactly(market: Market) -> Admission:
+    allocation = allocate(market)
+    return Admission(allocation.choice != NONE, allocation.prices, allocation.budget_prices)
+
+
+def _within_budgets(market: Market, lead: Floats) -> Mask:
+    """(rows,): all of campaigns without a budget, and of the others those in the lead, as far as the money goes."""
+    kept = np.isinf(market.budget)[market.campaign]
+    for campaign in np.flatnonzero(np.isfinite(market.budget)):
+        rows = np.flatnonzero((market.campaign == campaign) & np.isfinite(lead))
+        rows = rows[np.argsort(-lead[rows], kind="stable")]
+        kept[rows] = np.cumsum(market.cost[rows]) <= market.budget[campaign] * (1 + 1e-9)
+    return kept

@@ -1,0 +1,81 @@
+"""All that the decisions of one business date rest on, as arrays over its customers and campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.scheduling.audience import Audience
+from include.scheduling.campaigns import Campaign
+from include.scheduling.caps import Sent
+from include.scheduling.hour_model import HourPosterior
+from include.scheduling.people import People
+from include.scheduling.slots import Hours
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class KnownRates(Protocol):
+    """As ``send_times.Beliefs``: click rates at the hours of the send date."""
+
+    @property
+    def rate(self) -> NDArray[np.float32]: ...
+
+    @property
+    def log_variance(self) -> NDArray[np.float32]: ...
+
+    def posterior(self, channel: int, customers: Numbers) -> HourPosterior: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Messages of this night that delivery has taken up; a rerun keeps them and their decisions.
+
+    campaign: (messages,) numbers, -1 of one no longer in force; customer, channel: numbers; send_at: instants.
+    """
+
+    campaign: Numbers
+    customer: Numbers
+    channel: NDArray[np.int8]
+    send_at: Numbers
+
+    def __len__(self) -> int:
+        return len(self.campaign)
+
+
+@dataclass(frozen=True)
+class Night:
+    """Customers are those of ``people``, by number; a campaign is a number of ``campaigns``, the first first.
+
+    audiences: by campaign.
+    margin: (campaigns, customers), mean margin of the items of a message, money; NaN: there is nothing to say.
+    orders_per_click: (campaigns, channels). fatigue: (channels, customers), what one message more risks, money.
+    credit: (campaigns,), money added where it is asked whether to send at all: 0 once there are clicks enough to say
+    what one brings. Before, a message is not held back by a cost that is known and a gain that is only assumed: nothing
+    sent would mean nothing learned.
+    sent: of earlier nights. shares: of everyone in [0, 1) by salt, (customers,), or of those asked for.
+    """
+
+    business_date: date
+    send_date: date
+    end_of_day: datetime
+    campaigns: list[Campaign]
+    people: People
+    hours: Hours
+    beliefs: KnownRates
+    audiences: list[Audience]
+    is_held_out: Mask
+    margin: NDArray[np.float32]
+    orders_per_click: Floats
+    fatigue: NDArray[np.float32]
+    credit: Floats
+    sent: Sent
+    kept: Kept
+    shares: Callable[[str, Numbers | None], Floats]

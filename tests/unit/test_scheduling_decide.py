@@ -1,0 +1,175 @@
+"""The decisions of a night, all together: what may never be, in nights of every kind, and what each rule gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from include.db.tables import DECISIONS
+from include.scheduling.assignment import CONTROL, TREATED
+from include.scheduling.decide import decide
+from include.scheduling.draws import WHOLE
+from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, REPAIRED, Messages, Outcome
+from include.settings import SchedulingSettings
+from tests.science.nights import Case, faults, made_campaign, made_night, taken_up
+
+CASES = 100
+
+
+@hypothesis_settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_no_cap_quiet_hour_consent_capacity_or_budget_is_ever_broken(seed: int) -> None:
+    case = Case.of(seed)
+    outcome = decide(case.night, case.scheduling)
+    assert faults(case.night, case.scheduling, outcome) == []
+    taken = taken_up(case.night, outcome, seed, 0.5)
+    again = decide(taken, case.scheduling)
+    np.testing.assert_array_equal(again.decision, outcome.decision)
+    np.testing.assert_array_equal(again.ghost, outcome.ghost)
+    assert faults(taken, case.scheduling, again) == []
+
+
+@hypothesis_settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_what_other_data_had_planned_and_delivery_has_taken_up_breaks_nothing(seed: int) -> None:
+    case = Case.of(seed)
+    before = decide(case.night, case.scheduling.model_copy(update={"seed": 8}))
+    changed = taken_up(case.night, before, seed, 0.5)
+    outcome = decide(changed, case.scheduling)
+    assert faults(changed, case.scheduling, outcome) == []
+    assert outcome.is_kept.sum() == len(changed.kept)
+
+
+def crowd(customers: int = 400, **fields: object) -> tuple[SchedulingSettings, list]:
+    """Room for a tenth of all in each hour of each channel."""
+    room = {"hourly_capacity": customers // 40}
+    scheduling = SchedulingSettings(channels={"email": room, "app_push": room}, **fields)
+    return scheduling, [made_campaign(number) for number in range(2)]
+
+
+def test_probabilities_are_true_while_capacity_binds_and_owe_nothing_to_the_draws() -> None:
+    scheduling, campaigns = crowd()
+    night = made_night(1, scheduling, campaigns=campaigns, customers=400, zones=["Europe/Berlin"])
+    expected, variance, drawn = np.zeros((3, 48))
+    logged: dict[tuple[int, int], np.ndarray] = {}
+    for seed in range(40):
+        outcome = decide(night, scheduling.model_copy(update={"seed": seed}))
+        messages = outcome.messages
+        share = messages.probabilities / WHOLE
+        expected += share.sum(axis=0)
+        variance += (share * (1 - share)).sum(axis=0)
+        drawn += np.bincount(messages.drawn, minlength=48)
+        for number in np.flatnonzero(messages.how == CHOSEN):
+            key = int(messages.campaign[number]), int(messages.customer[number])
+            before = logged.setdefault(key, messages.probabilities[number])
+            np.testing.assert_array_equal(messages.probabilities[number], before)
+    some = variance > 1
+    chi = ((drawn - expected)[some] ** 2 / variance[some]).sum()
+    assert some.sum() > 20
+    assert norm.sf((chi - some.sum()) / np.sqrt(2 * some.sum())) > 0.001
+    wrong = ((drawn - np.roll(expected, 1))[some] ** 2 / variance[some]).sum()
+    assert norm.sf((wrong - some.sum()) / np.sqrt(2 * some.sum())) < 1e-6, "the test would see a wrong log"
+
+
+def test_expected_load_fits_the_capacity_so_few_are_repaired() -> None:
+    scheduling, campaigns = crowd(2000)
+    night = made_night(2, scheduling, campaigns=campaigns, customers=2000, zones=["Europe/Berlin"])
+    outcome = decide(night, scheduling)
+    messages = outcome.messages
+    assert (outcome.decision == CODE["no_capacity"]).sum() > 100 or len(messages) > 900
+    assert (messages.how == REPAIRED).mean() < 0.1
+
+
+def by_arrival(night: object, scheduling: SchedulingSettings, outcome: Outcome) -> float:
+    """Value of the same candidates served in the order of their ids, each at the best hour still free."""
+    from include.scheduling.capacity import Capacity
+    from include.scheduling.values import values
+
+    capacity = Capacity.of(scheduling, night.hours, night.send_date)
+    left = capacity.most - capacity.taken_by(night.sent.channel, night.sent.at, of_night=False).slots
+    total = 0.0
+    had = np.zeros(len(night.people), bool)
+    open_ = _room(night, scheduling)
+    for number in range(len(night.campaigns)):
+        decided = outcome.decision[number]
+        asks = np.isin(decided, [CODE[name] for name in ("scheduled", "capped", "no_capacity")])
+        for customer in np.flatnonzero(asks & ~had):
+            feasible = open_[[customer]] & (night.people.obstacle[:, [customer]] == 0).T[:, :, None]
+            worth = values(night, number, np.array([customer]), feasible)[0]
+            slot = capacity.slot_of[night.people.zone[customer]]
+            worth = np.where((slot >= 0) & (np.append(left, 0)[slot] > 0), worth, -np.inf)
+            if worth.max() > 0:
+                total += worth.max()
+                left[slot[worth.argmax()]] -= 1
+                had[customer] = True
+    return total
+
+
+def _room(night: object, scheduling: SchedulingSettings) -> np.ndarray:
+    from include.scheduling.caps import Caps, room_of
+
+    everyone = np.arange(len(night.people))
+    return room_of(night.hours, night.people.zone, everyone, night.sent, Caps.of(scheduling)).open
+
+
+def test_scarce_room_goes_by_value_and_by_arrival_would_earn_plainly_less() -> None:
+    """Room for less than half of all, even with what exploring costs."""
+    room = {"hourly_capacity": 8}
+    scheduling = SchedulingSettings(channels={"email": room, "app_push": room})
+    campaigns = [made_campaign(number, control_share=0.0) for number in range(3)]
+    night = made_night(
+        3, scheduling, campaigns=campaigns, customers=600, zones=["Europe/Berlin"], held_out=0.0, earlier=0.0
+    )
+    outcome = decide(night, scheduling)
+    ours, arrival = float(outcome.messages.value.sum()), by_arrival(night, scheduling, outcome)
+    assert ours > 1.15 * arrival
+
+
+def test_a_small_share_goes_evenly_whatever_is_known() -> None:
+    scheduling = SchedulingSettings(random_hour_share=0.2)
+    night = made_night(4, scheduling, campaigns=[made_campaign(0)], customers=1000)
+    messages = decide(night, scheduling).messages
+    even = messages.of(messages.how == RANDOM_HOUR)
+    assert len(even) / len(messages) == pytest.approx(0.2, abs=0.05)
+    feasible = (even.probabilities > 0).sum(axis=1)
+    np.testing.assert_allclose(even.probabilities[np.arange(len(even)), even.drawn] / WHOLE, 1 / feasible, atol=5e-5)
+
+
+def test_ghosts_are_as_exposed_as_the_treated_and_take_no_room() -> None:
+    scheduling, _ = crowd(3000)
+    campaigns = [made_campaign(number, control_share=0.3) for number in range(2)]
+    night = made_night(5, scheduling, campaigns=campaigns, customers=3000, zones=["Europe/Berlin"])
+    outcome = decide(night, scheduling)
+    for campaign in range(2):
+        treated = outcome.arm[campaign] == TREATED
+        went = (outcome.decision[campaign, treated] == CODE["scheduled"]).mean()
+        control = outcome.arm[campaign] == CONTROL
+        would = outcome.ghost[campaign, control].mean()
+        # A control's other campaign is not always in the way, for a treated customer's it may be.
+        assert would == pytest.approx(went, abs=0.08)
+    assert (outcome.ghost[outcome.arm == TREATED] == -1).all()
+
+
+def test_a_decision_does_not_depend_on_who_else_is_there_where_nothing_is_scarce() -> None:
+    scheduling = SchedulingSettings()
+    night = made_night(6, scheduling, campaigns=[made_campaign(0), made_campaign(1, priority=None)], customers=60)
+    whole = decide(night, scheduling)
+
+    def rows(messages: Messages) -> set[tuple[int, ...]]:
+        columns = (messages.campaign, messages.customer, messages.choice, messages.drawn)
+        return set(zip(*(column.tolist() for column in columns), strict=True))
+
+    alone = replace(night, campaigns=night.campaigns[:1], audiences=night.audiences[:1])
+    first = decide(alone, scheduling)
+    both = {row for row in rows(whole.messages) if row[0] == 0}
+    assert both <= rows(first.messages)
+
+
+def test_every_decision_is_one_of_the_tables() -> None:
+    assert {CODE[name] for name in DECISIONS} == set(range(len(DECISIONS)))
