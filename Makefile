@@ -6,7 +6,7 @@ VENV := $(STATE)/venv
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo web night rebuild-features db-url stop test science bench fuzz lint lock
+.PHONY: help install demo web night plan rebuild-features db-url stop simulate test science bench fuzz lint lock
 
 help:
 	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -29,6 +29,11 @@ night: $(INSTALLED)
 	@test -n "$(DATE)" || { echo "which date? For example: make night DATE=2017-11-30" >&2; exit 2; }
 	@$(RUN) include.local night --date "$(DATE)"
 
+## plan DATE=…        what the night of that business date would send; nothing is kept or sent
+plan: $(INSTALLED)
+	@test -n "$(DATE)" || { echo "which date? For example: make plan DATE=2017-11-30" >&2; exit 2; }
+	@$(RUN) include.local plan --date "$(DATE)"
+
 ## rebuild-features   all features of a date from events alone; DATE=… unless that of the last build
 rebuild-features: $(INSTALLED)
 	@$(RUN) include.local rebuild-features $(if $(DATE),--date "$(DATE)")
@@ -41,6 +46,11 @@ db-url:
 ## stop               stop whatever these commands left running
 stop: $(INSTALLED)
 	@$(RUN) include.local stop
+
+## simulate           nights over a made-up shop whose truth is known; NIGHTS=14 CUSTOMERS=2000 WORLD=mild
+simulate: $(INSTALLED)
+	@$(RUN) include.closed_loop $(if $(NIGHTS),--nights "$(NIGHTS)") $(if $(CUSTOMERS),--customers "$(CUSTOMERS)") \
+		$(if $(WORLD),--world "$(WORLD)")
 
 ## lint               ruff and mypy
 lint: $(INSTALLED)
