@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,8 +51,20 @@ class World:
         """Open questions by the campaign their subject names."""
         path = "/dags/approve_campaigns/dagRuns/~/hitlDetails"
         found = self.ask("GET", path, params={"response_received": False})["hitl_details"]
-        waiting = [one for one in found if one["task_instance"]["state"] == "awaiting_input"]
+        waiting = [one for one in found if self.is_parked(one["task_instance"])]
         return {name: one for one in waiting for name in CAMPAIGNS if f"“{name}”" in one["subject"]}
+
+    def is_parked(self, task: dict[str, Any]) -> bool:
+        """Whether the scheduler knows that the process that asked has ended.
+
+        An answer within the moments before, far faster than a person's, makes Airflow 3.3 take the process that goes
+        on for the one that asked, and ask again.
+        """
+        log = (self.airflow.layout.logs / "scheduler.log").read_text()
+        ended = re.compile(
+            rf"executor event with state success .*task_id='ask', run_id='{re.escape(task['dag_run_id'])}'"
+        )
+        return task["state"] == "awaiting_input" and ended.search(log) is not None
 
     def answer(self, question: dict[str, Any], option: str) -> None:
         task = question["task_instance"]

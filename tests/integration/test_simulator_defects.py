@@ -47,12 +47,12 @@ class Shop:
 def shop(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
     with administration.connect() as connection:
-        connection.execute(text("create database defects template template"))
-    shop = Shop(server.ensure_database(postgres, "defects"), tmp_path_factory.mktemp("defects"))
+        connection.execute(text("create database simulated template template"))
+    shop = Shop(server.ensure_database(postgres, "simulated"), tmp_path_factory.mktemp("defects"))
     yield shop
     shop.engine.dispose()
     with administration.connect() as connection:
-        connection.execute(text("drop database defects with (force)"))
+        connection.execute(text("drop database simulated with (force)"))
     administration.dispose()
 
 
