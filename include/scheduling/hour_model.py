@@ -4,14 +4,17 @@ The axes of a count array are (customer, day type, hour): hours 0 to 23 of the c
 model, an empirical-Bayes one (latent classes, fitted by variational EM; Bishop 2006, chapter 10):
 
     clicks_dh ~ Poisson(sends_dh · r · θ_c,dh)      r: the customer's level, c: the customer's class on such days
-    θ_c,dh    = g_d · f(h − peak_c)^strength_c      g: the shop's rate; f: one shape for all, around its peak
+    θ_c,dh    = g_d · f(h − peak_c)^strength_c      g: the shop's rate; f: one shape for all, around its peak:
+    log f(t)  = height · bump(t), less its mean     bump: from 1 at 0 to 0 twelve hours away, exp(concentration·cos)
     r         = ρ_segment · x, x ~ w                w: weights of LEVELS, whatever they are (Laird 1978)
     c         ~ ω_segment on working days, and on weekends the same strength, its peak turned by Δ ~ τ
 
 So little is known of one customer (three clicks in ninety sends, say) that the question is not what their curve is but
 which of the curves that others have is theirs; and all clicks together say what those curves are. Nobody's hours are
-assumed: f, g, ω, τ, ρ and w are learned, and where no hour is better than another f becomes flat. When customers are
-active in the shop is evidence too, worth as many clicks as makes their real clicks likeliest.
+assumed: f, g, ω, τ, ρ and w are learned, and where no hour is better than another f becomes flat. Height and
+concentration are those that make all clicks likeliest, whatever the classes: a shape free at every hour, learned from
+classes that are themselves uncertain, comes out too flat where personal hours are weak. When customers are active in
+the shop is evidence too, worth as many clicks as makes their real clicks likeliest.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import gammaln, logsumexp, ndtri
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -37,6 +40,8 @@ PRIOR_RATE = 0.011
 PRIOR_SENDS = 200.0
 """Pseudo-sends behind ``PRIOR_RATE``."""
 LEVELS = np.exp(np.linspace(np.log(0.05), np.log(20), 32))
+FIRST_SAME = 0.5
+"""Share of customers whose weekends are as their other days, before anything is known of it."""
 FIRST_SPREAD = 0.7
 """Standard deviation of log x before anything is known of it."""
 PRIOR_CUSTOMERS = 30.0
@@ -44,16 +49,20 @@ PRIOR_CUSTOMERS = 30.0
 PRIOR_TURNED = (50.0, 0.5)
 """Pseudo-customers whose weekends are as their other days, and for each other turn of the clock."""
 PRIOR_CLICKS = 10.0
-"""Pseudo-clicks behind the rate of each type of day and each hour of the shape, in each step that learns them."""
+"""Pseudo-clicks behind the rate of each type of day and each segment's level, in each step that learns them."""
 STEP = 0.7
-SHAPE_CONCENTRATION = 20.0
-"""Steps of the shape are smoothed around the clock by exp(concentration · (cos Δ − 1))."""
-ITERATIONS = 80
-WARM_ITERATIONS = 15
-"""From the model of a night before."""
+FIRST_HEIGHT, FIRST_CONCENTRATION = 0.8, 2.0
+"""Of the shape, before anything is learned."""
+HEIGHT_STEP, CONCENTRATION_STEP = 1.25, 1.6
+"""Factors by which other shapes are tried."""
+HEIGHTS, CONCENTRATIONS = (0.02, 5.0), (0.5, 20.0)
+SHAPE_EVERY = 2
+"""Iterations after which other shapes are tried."""
+ITERATIONS = 20
+"""From nothing, every time: more of them, or going on from a former model, make levels and classes of chance."""
 EXPECTATIONS = 2
 """Of each iteration: how often the classes of the two types of day look at each other."""
-ACTIVITY_EVERY = 20
+ACTIVITY_EVERY = 5
 """Iterations after which it is asked anew what activity in the shop is worth."""
 LEARN_FROM = 20_000
 """Customers who were written to, spread over all: more would hardly change what is common to everyone."""
@@ -66,6 +75,8 @@ ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 CUSTOMERS_AT_ONCE = 20_000
 RATE_BOUNDS = (1e-6, 0.95)
 INTERVAL = 0.9
+UNKNOWN = 1.06
+"""Times as wide are intervals, since what is common to everyone is not known either; by coverage in made-up worlds."""
 
 
 @dataclass(frozen=True)
@@ -199,12 +210,15 @@ class HourPosterior:
     def interval(self, share: float = INTERVAL) -> tuple[Floats, Floats]:
         """(customers, hours) twice: what holds the rate with probability ``share``, each tail as much of the rest.
 
-        As if the logarithm of a rate, a sum of the level's and the curve's, were normal.
+        As if the logarithm of a rate were normal. What is expected of the level differs from class to class: a customer
+        who was written to at hours that are poor for one class has a higher level if it is that class.
         """
-        logs = np.log(self.curves)
-        of_curve = self.share @ logs
-        variance = self.log_variance[:, None] + np.maximum(self.share @ logs**2 - of_curve**2, 0)
-        middle, reach = self.log_level[:, None] + of_curve, ndtri((1 + share) / 2) * np.sqrt(variance)
+        logs, level = np.log(self.curves), np.log(self.level) - self.log_variance[:, None] / 2
+        of_level = self.share * level
+        middle = of_level.sum(axis=1, keepdims=True) + self.share @ logs
+        squares = (of_level * level).sum(axis=1, keepdims=True) + 2 * of_level @ logs + self.share @ logs**2
+        variance = self.log_variance[:, None] + np.maximum(squares - middle**2, 0)
+        reach = UNKNOWN * ndtri((1 + share) / 2) * np.sqrt(variance)
         return np.clip(np.exp(middle - reach), 0, RATE_BOUNDS[1]), np.clip(np.exp(middle + reach), 0, 1)
 
 
@@ -212,12 +226,13 @@ class HourPosterior:
 class HourModel:
     """What is common to all customers of a channel.
 
-    shop: (day type,), g. shape: (hours,), f from its peak on, of mean 1. weights: (segments, classes), ω.
+    shop: (day type,), g. height, concentration: of log f. weights: (segments, classes), ω.
     turn: (hours,), τ. level: (segments,), ρ. levels: (levels,), w. activity_clicks: what activity in the shop is worth.
     """
 
     shop: Floats
-    shape: Floats
+    height: float
+    concentration: float
     weights: Floats
     turn: Floats
     level: Floats
@@ -227,38 +242,44 @@ class HourModel:
     @classmethod
     def first(cls, rate: float, segments: int) -> Self:
         """Before anything is learned: mild peaks, at any hour."""
-        shape = np.exp(0.5 * np.cos(2 * np.pi * np.arange(HOURS) / HOURS))
         return cls(
             shop=np.full(DAY_TYPES, rate),
-            shape=shape / shape.mean(),
+            height=FIRST_HEIGHT,
+            concentration=FIRST_CONCENTRATION,
             weights=np.full((segments, CLASSES), 1 / CLASSES),
-            turn=_turned(np.zeros(HOURS)),
+            turn=np.where(np.arange(HOURS) == 0, FIRST_SAME, (1 - FIRST_SAME) / (HOURS - 1)),
             level=np.ones(segments),
             levels=_first_levels(),
             activity_clicks=ACTIVITY_CLICKS[1],
         )
 
     @classmethod
-    def learn(cls, counts: Counts | SparseCounts, *, segments: int, start: Self | None = None) -> Self:
-        """From all customers' counts; the same model for the same counts and start.
-
-        start: a former night's model of the same segments, from which few steps do.
-        """
+    def learn(cls, counts: Counts | SparseCounts, *, segments: int) -> Self:
+        """From all customers' counts; the same model for the same counts."""
         counts = counts.effective()
         sends, clicks = counts.totals
-        model = start or cls.first((clicks + PRIOR_SENDS * PRIOR_RATE) / (sends + PRIOR_SENDS), segments)
+        model = cls.first((clicks + PRIOR_SENDS * PRIOR_RATE) / (sends + PRIOR_SENDS), segments)
         written_to = counts.written_to
         if not len(written_to):
             return model
         spread = np.linspace(0, len(written_to) - 1, min(len(written_to), LEARN_FROM)).astype(np.int64)
         reached = counts.of(written_to[spread])
-        for number in range(WARM_ITERATIONS if start else ITERATIONS):
-            if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1 or (start and not number):
+        for number in range(ITERATIONS):
+            if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1:
                 model = model._with_best_activity(reached)
+            if number % SHAPE_EVERY == SHAPE_EVERY - 1:
+                model = model._with_best_shape(reached)
             model = model._improved(model._sums(reached))
         return model
 
     # --- curves ------------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Floats:
+        """(hours,): f from its peak on, of mean 1."""
+        bump = np.exp(self.concentration * (np.cos(2 * np.pi * np.arange(HOURS) / HOURS) - 1))
+        shape = np.exp(self.height * (bump - bump.min()) / (bump.max() - bump.min()))
+        return np.asarray(shape / shape.mean())
 
     @property
     def peaks(self) -> Floats:
@@ -292,8 +313,9 @@ class HourModel:
 
     @classmethod
     def of_json(cls, told: dict[str, Any]) -> Self:
-        arrays = {name: np.array(value, np.float64) for name, value in told.items() if name != "activity_clicks"}
-        return cls(activity_clicks=float(told["activity_clicks"]), **arrays)
+        return cls(
+            **{name: value if np.isscalar(value) else np.array(value, np.float64) for name, value in told.items()}
+        )
 
     # --- inference ---------------------------------------------------------------------------------------------------
 
@@ -303,8 +325,7 @@ class HourModel:
         expected = [counts.sends[:, kind] @ curves[kind].T for kind in range(DAY_TYPES)]
         told = [counts.clicks[:, kind] @ np.log(curves[kind]).T for kind in range(DAY_TYPES)]
         clicks = counts.clicks.sum(axis=(1, 2))
-        prior = np.log(self.weights)[counts.segment]
-        prior = _log_normal(prior + self.activity_clicks * (counts.activity @ np.log(self.peaks).T))
+        prior = self._log_prior(counts)
         # Which class it is, is asked as if x were Gamma distributed with the mean and variance of w.
         mean_level, concentration = self.moments
         level = self.level[counts.segment]
@@ -323,6 +344,11 @@ class HourModel:
         expecting = (mean[0] + mean[1])[:, 0] * level
         logs = np.log(self.levels) + clicks[:, None] * np.log(LEVELS) - expecting[:, None] * LEVELS
         return _Known(clicks, level, share, [of / total for of in rate], expecting, np.exp(_log_normal(logs)), pair)
+
+    def _log_prior(self, counts: Counts) -> Floats:
+        """(customers, classes): by segment and activity in the shop."""
+        activity = counts.activity @ np.log(self.peaks).T
+        return _log_normal(np.log(self.weights)[counts.segment] + self.activity_clicks * activity)
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -352,22 +378,22 @@ class HourModel:
         return replace(
             self,
             shop=self.shop * (clicked / expected) ** STEP,
-            shape=self._improved_shape(sums.clicks.sum(axis=1), exposure.sum(axis=1)),
             weights=weights,
             turn=_turned(sums.turned),
             level=level,
             levels=_shares(sums.levels + PRIOR_CUSTOMERS * _first_levels()),
         )
 
-    def _improved_shape(self, clicks: Floats, exposure: Floats) -> Floats:
-        """clicks, exposure: (classes, hours), told from each class's peak on and added up by strength."""
-        weight = np.repeat(STRENGTHS, HOURS * HOURS)
-        since_peak = np.tile(SINCE_PEAK.ravel(), len(STRENGTHS))
-        aligned = np.zeros((2, HOURS))
-        for number, told in enumerate((clicks, exposure)):
-            aligned[number] = np.bincount(since_peak, weight * told[1:].ravel(), minlength=HOURS)
-        shape = self.shape * np.exp(STEP * _step(*aligned))
-        return shape / shape.mean()
+    def _with_best_shape(self, counts: Counts) -> Self:
+        """One step to the higher or lower, narrower or wider shape that makes clicks likelier; none where none does."""
+        some = counts.of(np.arange(min(len(counts), CUSTOMERS_AT_ONCE)))
+        heights = np.clip([self.height * HEIGHT_STEP, self.height / HEIGHT_STEP], *HEIGHTS)
+        widths = np.clip(
+            [self.concentration * CONCENTRATION_STEP, self.concentration / CONCENTRATION_STEP], *CONCENTRATIONS
+        )
+        tried = [self, *(replace(self, height=float(height)) for height in heights)]
+        tried += [replace(self, concentration=float(width)) for width in widths]
+        return max(tried, key=lambda model: model.log_likelihood(some))
 
     def _with_best_activity(self, counts: Counts) -> Self:
         """What activity in the shop is worth, as makes clicks likeliest."""
@@ -375,16 +401,33 @@ class HourModel:
             return self
         some = counts.of(np.arange(min(len(counts), CUSTOMERS_AT_ONCE)))
         tried = [replace(self, activity_clicks=clicks) for clicks in ACTIVITY_CLICKS]
-        return max(tried, key=lambda model: float(model._known(some).pair.evidence.sum()))
+        return max(tried, key=lambda model: model.log_likelihood(some))
+
+    def log_likelihood(self, counts: Counts) -> float:
+        """Of the clicks of working days and of those of weekends, each by itself, up to what no model changes.
+
+        The level is integrated out as if it were Gamma distributed, the class by its weights.
+        """
+        mean_level, concentration = self.moments
+        base = (concentration / (mean_level * self.level[counts.segment]))[:, None]
+        prior = self._log_prior(counts)
+        total = 0.0
+        for kind in range(DAY_TYPES):
+            curves = self.curves(kind)
+            clicks = counts.clicks[:, kind].sum(axis=1, keepdims=True)
+            expected = counts.sends[:, kind] @ curves.T
+            of_class = prior + counts.clicks[:, kind] @ np.log(curves).T
+            of_class -= clicks * np.log(base + expected) + concentration * np.log1p(expected / base)
+            total += float((logsumexp(of_class, axis=1) + _log_rising(concentration, clicks[:, 0])).sum())
+        return total
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Shares (customers, classes) of the classes of both day types; evidence: (customers,), the log of their weight."""
+    """Shares (customers, classes) of the classes of both day types."""
 
     working: Floats
     weekend: Floats
-    evidence: Floats
     own: Floats
     other: Floats
     turned: Floats
@@ -401,8 +444,7 @@ class _Pair:
             for columns in _columns():
                 both[kind][:, columns] = mine[:, columns] * (theirs[:, columns] @ matrix)
         total = both[0].sum(axis=1, keepdims=True)
-        evidence = (np.log(total) + tops[0] + tops[1])[:, 0]
-        return cls(both[0] / total, _shares(both[1]), evidence, own / total, other, turned)
+        return cls(both[0] / total, _shares(both[1]), own / total, other, turned)
 
     @property
     def joint(self) -> Floats:
@@ -496,16 +538,9 @@ def _turned(customers: Floats) -> Floats:
     return _shares(customers + np.where(np.arange(HOURS) == 0, same, other))
 
 
-def _step(clicks: Floats, expected: Floats) -> Floats:
-    """Log of how many times more clicks there were than expected, smoothed around the clock."""
-    kernel = _shares(smoothing_kernel(SHAPE_CONCENTRATION))
-    return np.log((clicks + PRIOR_CLICKS) / (expected + PRIOR_CLICKS)) @ kernel
-
-
-def smoothing_kernel(concentration: float) -> Floats:
-    """(24, 24) circular kernel exp(c·(cos Δ − 1))."""
-    angle = 2 * np.pi * np.arange(HOURS) / HOURS
-    return np.asarray(np.exp(concentration * (np.cos(angle[:, None] - angle[None, :]) - 1)))
+def _log_rising(start: float, steps: Floats) -> Floats:
+    """log Γ(start + steps) − log Γ(start)."""
+    return np.asarray(gammaln(start + steps) - gammaln(start))
 
 
 def _first_levels() -> Floats:

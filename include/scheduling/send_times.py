@@ -23,9 +23,6 @@ from include.settings import CHANNELS, Settings
 
 logger = logging.getLogger(__name__)
 
-MUCH_MORE = 1.5
-"""Times as many sends as the night before: then the model is learned from nothing."""
-
 CUSTOMERS_AT_ONCE = 8_192
 THREADS = 2
 
@@ -56,9 +53,8 @@ def learn_send_times(engine: Engine, settings: Settings, *, business_date: date)
         connection.execute(delete(send_time_models).where(send_time_models.c.business_date == business_date))
         rows = 0
         for channel, counts in responses.counts.items():
-            former = _former(connection, responses, channel, business_date)
-            model = HourModel.learn(counts, segments=len(responses.segments), start=former)
-            told = {"segments": responses.segments, "sends": counts.totals[0], "model": model.as_json()}
+            model = HourModel.learn(counts, segments=len(responses.segments))
+            told = {"segments": responses.segments, "model": model.as_json()}
             row = {"business_date": business_date, "channel": channel, "parameters": told}
             connection.execute(insert(send_time_models).values(row))
             for some in _blocks(len(counts)):
@@ -76,22 +72,6 @@ def learn_send_times(engine: Engine, settings: Settings, *, business_date: date)
         matured_sends=round(sum(sends for sends, _ in totals), 3),
         clicks=round(sum(clicks for _, clicks in totals), 3),
     )
-
-
-def _former(connection: Connection, responses: Responses, channel: str, business_date: date) -> HourModel | None:
-    """The model of the night before, to go on from; none where segments are others or much more is known by now."""
-    table = send_time_models
-    told = connection.execute(
-        select(table.c.parameters)
-        .where(table.c.channel == channel, table.c.business_date < business_date)
-        .order_by(table.c.business_date.desc())
-        .limit(1)
-    ).scalar()
-    if told is None or told["segments"] != responses.segments:
-        return None
-    if responses.counts[channel].totals[0] > MUCH_MORE * told.get("sends", 0):
-        return None
-    return HourModel.of_json(told["model"])
 
 
 @dataclass(frozen=True)

@@ -146,39 +146,3 @@ def test_running_twice_and_from_later_data_gives_the_same_rows(shop: Shop, engin
 def test_without_features_it_says_what_to_run(engine: Engine, settings: Settings) -> None:
     with pytest.raises(ValueError, match="run build_features"):
         learn_send_times(engine, settings, business_date=DATE)
-
-
-def test_a_night_goes_on_from_the_one_before_and_a_rerun_gives_the_same(
-    shop: Shop, engine: Engine, settings: Settings
-) -> None:
-    for number in range(30):
-        customer = shop.customer(f"c{number:02d}")
-        for day in range(2, 8):
-            sent = END_OF_DAY - timedelta(days=day, hours=5)
-            shop.message(customer, send_at=sent)
-            if number < 10 and day < 4:
-                shop.click(
-                    f"{customer}-{day}",
-                    at=sent + timedelta(hours=1),
-                    message_id=f"earlier-{customer}-{sent:%Y%m%d%H%M%S}",
-                )
-
-    def learned(date: object) -> dict:
-        learn_send_times(engine, settings, business_date=date)
-        of_date = "select parameters from marketing.send_time_models where business_date = :day and channel = 'email'"
-        return shop.rows(of_date, day=date)[0]["parameters"]
-
-    cold = learned(DATE)
-    before = DATE - timedelta(days=1)
-    for number in range(30):
-        shop.features(f"c{number:02d}", business_date=before)
-    learned(before)
-    warm = learned(DATE)
-    assert warm["model"] != cold["model"], "it went on from the night before"
-    assert learned(DATE) == warm
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "update marketing.send_time_models set parameters = jsonb_set(parameters, '{sends}', '1') "
-            f"where business_date = '{before}'"
-        )
-    assert learned(DATE)["model"] == cold["model"], "much more is known than then"

@@ -33,6 +33,9 @@ BARS = {"strong": 0.31, "mild": 0.145}
 AIMS = {"strong": 0.36, "mild": 0.17}
 HALF_LIFE_DAYS = SchedulingSettings().half_life_days
 LATE_DAYS = 1
+REACHED = (0.03, 1.0)
+"""Chances of a message on a day, where some customers are known better than others."""
+COVERED = (0.87, 0.93)
 RANDOM_DAYS = 7
 """Of the vendors' way, before it knows a modal hour."""
 
@@ -134,7 +137,7 @@ class Ours:
     def __call__(self, log: Log) -> Floats:
         counts = log.counts
         if self.model is None or log.day < 10 or log.day % 7 == 0:
-            self.model = HourModel.learn(counts, segments=3, start=self.model)
+            self.model = HourModel.learn(counts, segments=3)
         posterior = self.model.posterior(counts, int(is_weekend(log.day)))
         feasible = np.broadcast_to(np.isin(np.arange(HOURS), SLOTS), (CUSTOMERS, HOURS))
         shares = policy.winning_shares(posterior, feasible, self.settings.boldness)
@@ -170,8 +173,11 @@ def fed_with_raw_opens(world: World, seed: int) -> Policy:
     return choose
 
 
-def play(world: World, choose: Policy, seed: int) -> Floats:
-    """(days, 3): clicks expected each day by the policy, by each one's best hour, and by a random hour."""
+def play(world: World, choose: Policy, seed: int, reached: Floats | None = None) -> tuple[Floats, Log]:
+    """(days, 3): clicks expected each day by the policy, by each one's best hour, and by a random hour; the log left.
+
+    reached: (customers,), the chance of a message on any day; 1 where not given.
+    """
     random, log, waiting = np.random.default_rng([seed, 6]), Log(world.segment), []
     expected = np.zeros((DAYS, 3))
     for day in range(DAYS):
@@ -179,11 +185,28 @@ def play(world: World, choose: Policy, seed: int) -> Floats:
         hour = draw(in_millionths(choose(log)), random.random(CUSTOMERS))
         rate = rates[np.arange(CUSTOMERS), hour]
         expected[day] = rate.sum(), rates.max(axis=1).sum(), rates.mean() * CUSTOMERS
-        waiting.append((day, np.arange(CUSTOMERS), SLOTS[hour], random.random(CUSTOMERS) < rate))
+        clicked = random.random(CUSTOMERS) < rate
+        some = np.arange(CUSTOMERS) if reached is None else np.flatnonzero(random.random(CUSTOMERS) < reached)
+        waiting.append((day, some, SLOTS[hour][some], clicked[some]))
         log.next_day()
         if len(waiting) > LATE_DAYS:
             log.told(*waiting.pop(0))
-    return expected
+    return expected, log
+
+
+def coverage_by_decile(strength: float, seeds: int) -> Floats:
+    """(deciles,): share of true rates inside their 90% intervals after 90 days, by how often one was written to."""
+    inside = np.zeros((seeds, 10))
+    for seed in range(seeds):
+        world, ours = World.made(strength, seed), Ours()
+        reached = np.random.default_rng([seed, 7]).uniform(*REACHED, CUSTOMERS)
+        log = play(world, ours, seed, reached)[1]
+        counts = log.counts
+        low, high = HourModel.learn(counts, segments=3).posterior(counts, 0).interval()
+        covered = ((low <= world.rates(0)) & (world.rates(0) <= high))[:, SLOTS].mean(axis=1)
+        deciles = np.array_split(np.argsort(log.sends.sum(axis=(1, 2)), kind="stable"), 10)
+        inside[seed] = [covered[decile].mean() for decile in deciles]
+    return inside.mean(axis=0)
 
 
 def share_of_gain(expected: Floats) -> float:
@@ -196,7 +219,7 @@ def figures(name: str, make: Callable[[World, int], Policy], strength: str, shap
     started, found = time.perf_counter(), []
     for seed in range(seeds):
         world = World.made(STRENGTH[strength], seed, shape)
-        expected = play(world, make(world, seed), seed)
+        expected, _ = play(world, make(world, seed), seed)
         found.append((share_of_gain(expected), share_of_gain(expected[-14:])))
     whole, last = np.mean(found, axis=0)
     spread = np.std([of_seed[0] for of_seed in found])
@@ -224,6 +247,12 @@ def main() -> int:
         opens = np.mean(figures("raw opens", fed_with_raw_opens, strength, "one", 2))
         if opens >= bar:
             missed.append(f"{strength}: a policy fed with machines' opens reaches {opens:.3f}: the test proves nothing")
+    print(f"true rates inside their 90% intervals, by decile of sends, fewest first: mean of {seeds} seeds")
+    for strength in STRENGTH:
+        covered = coverage_by_decile(STRENGTH[strength], seeds)
+        print(f"{strength:7}", *(f"{share:.3f}" for share in covered), flush=True)
+        if covered.min() < COVERED[0] or covered.max() > COVERED[1]:
+            missed.append(f"{strength}: {covered.min():.3f} to {covered.max():.3f} of rates covered, wanted {COVERED}")
     for shape in ("two", "narrow", "weekend", "drift"):
         for name, make in POLICIES.items():
             figures(name, make, "strong", shape, 2)
