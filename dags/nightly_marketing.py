@@ -129,7 +129,11 @@ def nightly_marketing() -> None:
 
         return run_stage(learn_responses, business_date=business_date_of_run())
 
-    @task(outlets=[marketing_asset("message_decisions"), marketing_asset("messages"), marketing_asset("holdouts")])
+    @task(
+        outlets=[
+            marketing_asset(table) for table in ("message_decisions", "messages", "holdouts", "campaign_approvals")
+        ]
+    )
     def schedule_messages() -> dict[str, Any]:
         """A decision with a reason for every candidate, and the messages of D+1."""
         from include.scheduling import schedule_messages
@@ -143,7 +147,7 @@ def nightly_marketing() -> None:
 
         return run_stage(evaluate_policies, business_date=business_date_of_run())
 
-    @task(outlets=[marketing_asset("campaign_approvals")])
+    @task
     def find_campaigns_to_approve() -> list[dict[str, Any]]:
         """A run of approve_campaigns for each campaign whose messages of D+1 await a person; mostly none."""
         from include.scheduling import find_campaigns_to_approve

@@ -15,7 +15,7 @@ from include.db.copy import copy_in
 from include.db.locks import lock
 from include.db.sql import statement
 from include.db.tables import DECISIONS, message_decisions
-from include.scheduling.answers import Settled, settle_answers
+from include.scheduling.answers import Settled, ask_about_plan, settle_answers
 from include.scheduling.decide import decide
 from include.scheduling.ledger import decision_rows, message_id_of, message_rows
 from include.scheduling.night import Night
@@ -59,8 +59,8 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
     The day after is planned, as a calendar day of each customer's own zone. Every customer of ``customer_features`` of
     the date × every campaign in force gets one decision; consents and suppressions are judged as of the end of the
     date. Messages of a campaign that requires approval await it, and keep their place in caps and capacities meanwhile.
-    Run again, messages still ``planned`` or awaiting approval are written anew, and what a person answered holds for
-    them, too; those that delivery has taken up stay, with their decisions. Raises ValueError for a campaign that
+    Run again, messages still ``planned`` or awaiting approval are written anew; those that delivery has taken up stay,
+    with their decisions. What a person approved holds for the same plan alone, a refusal for the whole night. Raises ValueError for a campaign that
     cannot be understood, or when features or profiles are missing.
     """
     with engine.begin() as connection:
@@ -76,6 +76,7 @@ def plan_night(connection: Connection, settings: Settings, business_date: date) 
     outcome = decide(night, settings.scheduling)
     decided = time.perf_counter()
     _replace_plan(connection, night, outcome, settings.scheduling)
+    ask_about_plan(connection, settings, business_date)
     settled = settle_answers(connection, business_date)
     summary = _summary(night, outcome, settled)
     logger.info(
@@ -113,7 +114,7 @@ def _summary(night: Night, outcome: Outcome, settled: Settled) -> ScheduleSummar
 def _replace_plan(connection: Connection, night: Night, outcome: Outcome, scheduling: SchedulingSettings) -> None:
     bound = {"business_date": night.business_date, "send_date": night.send_date}
     # Messages first: which of them go is read from their decisions.
-    for name in ("delete_plan_messages", "delete_plan_decisions", "withdraw_questions"):
+    for name in ("delete_plan_messages", "delete_plan_decisions"):
         connection.execute(statement(__file__, name), bound)
     for rows in decision_rows(night, outcome):
         copy_in(connection, message_decisions, rows)
