@@ -20,8 +20,8 @@ about one plan the first. A night planned again that comes out the same leaves a
 answer given before; one that differs asks anew, beside the old question. Approving that one then holds should its plan
 come back; refusing it cancels whatever has not left, under any plan; left unanswered it changes nothing of another. To
 take answers back before messages have left, delete the campaign's rows of that night from
-`marketing.campaign_approvals`, clear that night's `nightly_marketing` from `schedule_messages`, downstream included, and
-then this run. If `ask` fails, nothing is sent; clear it to ask again.
+`marketing.campaign_approvals`, clear that night's `nightly_marketing` from `schedule_messages`, downstream included,
+and then this run. If `ask` fails, nothing is sent; clear it to ask again.
 """
 
 from __future__ import annotations

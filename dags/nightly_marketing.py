@@ -8,6 +8,8 @@ customer wants, publish recommendations, decide who gets which message on D+1 at
 `business_date` (empty: the last completed day). Any date can be run again, cleared or backfilled: the same data give
 the same tables. Only a source table is read as it is by then: rows that changed since come with the next night.
 
+No message is planned for an hour before `scheduling.earliest_send_time` (04:00): raise it if your night takes longer.
+
 **What is normal**: about two minutes for a few thousand customers and a million events on two cores; up to five once a
 week and on the first night, when the order of recommendations is learned. A failed `check_data_quality` is the gate at
 work: nothing was trained or planned, yesterday's recommendations stay published, and the task's last log line says

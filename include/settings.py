@@ -380,6 +380,9 @@ class SchedulingSettings(_Section):
     quiet_from: time = time(21, 0)
     quiet_until: time = time(8, 0)
     """Quiet hours in the customer's own zone: [quiet_from, quiet_until), past midnight when from > until."""
+    earliest_send_time: time = time(4, 0)
+    """Of the send date, on the business's own clock: no message is planned for an hour before. The night, which begins
+    at 02:00, must be over by then: hours that pass meanwhile would leave together, when delivery finds them."""
     messages_per_day: PositiveInt = 1
     messages_per_week: PositiveInt = 3
     """Caps over all channels: per calendar day in the customer's zone, and in any 7 days, to the second."""

@@ -60,8 +60,8 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
     the date × every campaign in force gets one decision; consents and suppressions are judged as of the end of the
     date. Messages of a campaign that requires approval await it, and keep their place in caps and capacities meanwhile.
     Run again, messages still ``planned`` or awaiting approval are written anew; those that delivery has taken up stay,
-    with their decisions. What a person approved holds for the same plan alone, a refusal for the whole night. Raises ValueError for a campaign that
-    cannot be understood, or when features or profiles are missing.
+    with their decisions. What a person approved holds for the same plan alone, a refusal for the whole night.
+    Raises ValueError for a campaign that cannot be understood, or when features or profiles are missing.
     """
     with engine.begin() as connection:
         return plan_night(connection, settings, business_date)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
-from include.business_time import day_bounds
+from include.business_time import day_bounds, local_instant
 from include.db.copy import copy_out_columns
 from include.db.sql import source, statement
 from include.scheduling.assignment import hash_shares
@@ -55,7 +55,7 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         end_of_day=end_of_day,
         campaigns=campaigns,
         people=people,
-        hours=Hours.of(send_date, people.zones, settings.scheduling, not_before=end_of_day),
+        hours=Hours.of(send_date, people.zones, settings.scheduling, not_before=_earliest(settings, send_date)),
         beliefs=beliefs,
         audiences=[meant[campaign.campaign_id] for campaign in campaigns],
         is_held_out=_held_out(connection, settings, ids, business_date, send_date),
@@ -67,6 +67,10 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         kept=_read_kept(connection, campaigns, business_date),
         shares=_shares(ids),
     )
+
+
+def _earliest(settings: Settings, send_date: date) -> datetime:
+    return local_instant(send_date, settings.scheduling.earliest_send_time, settings.business_time_zone)
 
 
 def _shares(ids: list[str]) -> Callable[[str, Numbers | None], Floats]:

@@ -234,12 +234,15 @@ def test_quiet_hours(shop: Shop, make_settings: MakeSettings) -> None:
     assert decided(shop, settings, a)[0] == "quiet_hours"
 
 
-def test_hours_of_the_customers_own_day_that_are_past_are_no_choice(shop: Shop, settings: Settings) -> None:
+@pytest.mark.parametrize(("earliest", "first"), [(None, 18), (time(0), 14), (time(2, 30), 17)])
+def test_hours_that_begin_before_the_night_is_over_are_no_choice(
+    shop: Shop, make_settings: MakeSettings, earliest: time | None, first: int
+) -> None:
     shop.campaign("spring")
     tokyo = shop.customer(treated("tokyo", "spring"), time_zone="Asia/Tokyo")
     odd = shop.customer(treated("odd", "spring"), time_zone="Mars/Olympus")
-    rows = run(shop, settings)
-    assert list(rows[("spring", tokyo)]["slot_probabilities"]["email"]) == [str(hour) for hour in range(14, 21)]
+    rows = run(shop, make_settings(scheduling={"earliest_send_time": earliest} if earliest else {}))
+    assert list(rows[("spring", tokyo)]["slot_probabilities"]["email"]) == [str(hour) for hour in range(first, 21)]
     assert rows[("spring", odd)]["reason"].count("America/New_York") == 1
 
 

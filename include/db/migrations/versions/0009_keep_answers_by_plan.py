@@ -59,7 +59,7 @@ def _name_what_is_asked() -> None:
 
 def downgrade() -> None:
     op.drop_index(op.f("message_history_sent_at_idx"), "message_history", schema=SCHEMA)
-    op.execute(f"delete from {SCHEMA}.{TABLE} where not is_current")
+    op.execute("delete from marketing.campaign_approvals where not is_current")
     op.drop_constraint(op.f(PRIMARY_KEY), TABLE, schema=SCHEMA)
     op.create_primary_key(op.f(PRIMARY_KEY), TABLE, ["business_date", "campaign_id"], schema=SCHEMA)
     for column in ("is_current", "preview_key"):
