@@ -394,7 +394,7 @@ class SchedulingSettings(_Section):
     holdout_share: Share = 0.05
     """Change it together with the salt: within one term it would mix customers who were messaged with others."""
     holdout_salt: str = "holdout-1"
-    """A new salt begins a new holdout term."""
+    """A new salt begins a new holdout term with the next new night; one whose term is over cannot be taken again."""
     default_control_share: Share = 0.1
     exploration: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """ε: this share of the choice is uniform over the feasible channels and hours."""

@@ -19,7 +19,7 @@ from include.scheduling.campaigns import Campaign, read_campaigns
 from include.scheduling.caps import Sent
 from include.scheduling.conversion import Conversion
 from include.scheduling.holdouts import assign_holdout
-from include.scheduling.night import Floats, Kept, Mask, Night, Numbers
+from include.scheduling.night import Floats, Kept, Night, Numbers
 from include.scheduling.people import People, channel_numbers, read_margins, read_people, read_sent
 from include.scheduling.response_models import read_conversion, read_fatigue
 from include.scheduling.send_times import read_beliefs
@@ -44,6 +44,7 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
     people = read_people(connection, settings, business_date)
     end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
     ids = people.ids.to_pylist()
+    holdout = assign_holdout(connection, settings.scheduling, ids, business_date=business_date, send_date=send_date)
     meant = audiences(connection, settings, campaigns, business_date)
     sent = read_sent(connection, settings, business_date)
     beliefs = read_beliefs(connection, settings, business_date, send_date)
@@ -58,7 +59,8 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         hours=Hours.of(send_date, people.zones, settings.scheduling, not_before=_earliest(settings, send_date)),
         beliefs=beliefs,
         audiences=[meant[campaign.campaign_id] for campaign in campaigns],
-        is_held_out=_held_out(connection, settings, ids, business_date, send_date),
+        holdout_id=holdout.holdout_id,
+        is_held_out=np.fromiter((customer_id in holdout.members for customer_id in ids), bool, len(ids)),
         margin=_margins(connection, settings, campaigns, people, business_date),
         orders_per_click=_orders_per_click(conversion, campaigns),
         fatigue=fatigue,
@@ -78,11 +80,6 @@ def _shares(ids: list[str]) -> Callable[[str, Numbers | None], Floats]:
         return hash_shares(salt, ids if customers is None else (ids[customer] for customer in customers))
 
     return shares
-
-
-def _held_out(connection: Connection, settings: Settings, ids: list[str], business_date: date, send_date: date) -> Mask:
-    members = assign_holdout(connection, settings.scheduling, ids, business_date=business_date, send_date=send_date)
-    return np.fromiter((customer_id in members for customer_id in ids), bool, len(ids))
 
 
 def _margins(
