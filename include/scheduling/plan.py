@@ -64,14 +64,17 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
     Raises ValueError for a campaign that cannot be understood, or when features or profiles are missing.
     """
     with engine.begin() as connection:
-        return plan_night(connection, settings, business_date)
+        return plan_night(connection, settings, business_date, locking=True)
 
 
-def plan_night(connection: Connection, settings: Settings, business_date: date) -> ScheduleSummary:
-    """``schedule_messages`` within the caller's transaction, which another plan of any night waits for."""
+def plan_night(connection: Connection, settings: Settings, business_date: date, *, locking: bool) -> ScheduleSummary:
+    """``schedule_messages`` within the caller's transaction, which another plan of any night waits for.
+
+    locking: delivery takes up nothing of the night meanwhile; without it the plan must be taken back.
+    """
     started = time.perf_counter()
     lock(connection, LOCK_NAME)
-    night = read_night(connection, settings, business_date)
+    night = read_night(connection, settings, business_date, locking=locking)
     read = time.perf_counter()
     outcome = decide(night, settings.scheduling)
     decided = time.perf_counter()

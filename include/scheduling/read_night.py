@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from include.business_time import day_bounds, local_instant
 from include.db.copy import copy_out_columns
@@ -32,14 +32,15 @@ FATIGUE_DAYS = 7
 """Messages of so many days make a customer weary of one more."""
 
 
-def read_night(connection: Connection, settings: Settings, business_date: date) -> Night:
-    """What is known at the end of ``business_date``, and the night's messages locked until the transaction ends."""
+def read_night(connection: Connection, settings: Settings, business_date: date, *, locking: bool) -> Night:
+    """What is known at the end of ``business_date``; makes ``replaced_messages`` and ``kept_messages`` of the night.
+
+    locking: delivery takes up none of the messages that a new plan replaces until the transaction ends.
+    """
     send_date = business_date + timedelta(days=1)
-    # Locked until the plan is written: delivery takes up none of these messages meanwhile.
-    connection.execute(
-        text("select message_id from marketing.messages where business_date = :business_date for update"),
-        {"business_date": business_date},
-    )
+    # Read once: what delivery has taken up is kept, whatever becomes of it while the night is decided.
+    for name in ("create_replaced_messages", *(["lock_replaced_messages"] if locking else []), "create_kept_messages"):
+        connection.execute(statement(__file__, name), {"business_date": business_date})
     campaigns = read_campaigns(connection, settings.scheduling, send_date)
     people = read_people(connection, settings, business_date)
     end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
@@ -66,7 +67,7 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         fatigue=fatigue,
         credit=_credit(conversion, campaigns, float(fatigue.max(initial=0))),
         sent=sent,
-        kept=_read_kept(connection, campaigns, business_date),
+        kept=_read_kept(connection, campaigns),
         shares=_shares(ids),
     )
 
@@ -123,8 +124,7 @@ def _fatigue(
     return np.stack(costs).astype(np.float32)
 
 
-def _read_kept(connection: Connection, campaigns: list[Campaign], business_date: date) -> Kept:
-    connection.execute(statement(__file__, "create_kept_messages"), {"business_date": business_date})
+def _read_kept(connection: Connection, campaigns: list[Campaign]) -> Kept:
     word = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {"campaign_id": word, "channel": word, "place": pyarrow.int64(), "at": pyarrow.int64()}
     rows = copy_out_columns(connection, source(__file__, "select_kept_messages"), types)

@@ -433,7 +433,9 @@ def test_a_holdout_term_that_is_over_is_not_begun_again(shop: Shop, make_setting
 
     plan("holdout-1")
     plan("holdout-2")
-    with pytest.raises(ValueError, match=r"'holdout-1' was released on 2017-12-01.*scheduling\.holdout_salt a new name"):
+    with pytest.raises(
+        ValueError, match=r"'holdout-1' was released on 2017-12-01.*scheduling\.holdout_salt a new name"
+    ):
         plan("holdout-1")
     plan("holdout-2")
 
