@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from scheduling_shop import DATE, END_OF_DAY, SEND_DATE, Shop, treated
+from scheduling_shop import DATE, END_OF_DAY, LANDED, SEND_DATE, Shop, treated
 from sqlalchemy import Engine
 
 from include.db import tables
@@ -203,6 +203,31 @@ def test_capped_by_a_message_of_higher_priority_the_same_day(shop: Shop, setting
         "none": "capped",
     }
     assert len(shop.messages()) == 1
+
+
+def test_capped_by_what_the_former_tool_sent(shop: Shop, make_settings: MakeSettings) -> None:
+    settings = make_settings(scheduling={"messages_per_week": 1})
+    shop.campaign("spring")
+    a, b, c, d = (shop.customer(treated(name, "spring")) for name in "abcd")
+    for customer, arm, sent_at in (
+        (a, "treated", END_OF_DAY - timedelta(days=2)),
+        (b, "control", END_OF_DAY - timedelta(days=2)),
+        (c, "treated", END_OF_DAY - timedelta(days=8)),
+        (d, "treated", END_OF_DAY + timedelta(hours=1)),
+    ):
+        shop.add(
+            tables.message_history,
+            {
+                "campaign_id": "former",
+                "customer_id": customer,
+                "channel": "email",
+                "arm": arm,
+                "sent_at": sent_at,
+                **LANDED,
+            },
+        )
+    rows = run(shop, settings)
+    assert [rows[("spring", one)]["decision"] for one in (a, b, c, d)] == ["capped", *["scheduled"] * 3]
 
 
 def test_capped_in_seven_days_by_what_was_sent_or_still_will_be(shop: Shop, make_settings: MakeSettings) -> None:
