@@ -15,11 +15,13 @@ them, and their decisions say `not_approved`. Without an answer within `scheduli
 refused, by nobody (`timed_out`). A message whose last permitted instant passes meanwhile is `expired`, whatever the
 answer.
 
-**Again**: the first answer holds, also when the night is planned again. A plan that comes out the same leaves an open
-question as it is; one that differs asks anew, and an answer to the old question does nothing, as the log says. To take
-an answer back before messages have left, delete the campaign's row of `marketing.campaign_approvals`, clear that
-night's `nightly_marketing` from `schedule_messages`, downstream included, and then this run. If `ask` fails, nothing is
-sent; clear it to ask again.
+**Again**: an approval holds for the plan that was shown, a refusal for the campaign's whole night, and of two answers
+about one plan the first. A night planned again that comes out the same leaves an open question as it is and finds an
+answer given before; one that differs asks anew, beside the old question. Approving that one then holds should its plan
+come back; refusing it cancels whatever has not left, under any plan; left unanswered it changes nothing of another. To
+take answers back before messages have left, delete the campaign's rows of that night from
+`marketing.campaign_approvals`, clear that night's `nightly_marketing` from `schedule_messages`, downstream included,
+and then this run. If `ask` fails, nothing is sent; clear it to ask again.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ customer wants, publish recommendations, decide who gets which message on D+1 at
 `business_date` (empty: the last completed day). Any date can be run again, cleared or backfilled: the same data give
 the same tables. Only a source table is read as it is by then: rows that changed since come with the next night.
 
+No message is planned for an hour before `scheduling.earliest_send_time` (04:00): raise it if your night takes longer.
+
 **What is normal**: about two minutes for a few thousand customers and a million events on two cores; up to five once a
 week and on the first night, when the order of recommendations is learned. A failed `check_data_quality` is the gate at
 work: nothing was trained or planned, yesterday's recommendations stay published, and the task's last log line says
@@ -129,7 +131,11 @@ def nightly_marketing() -> None:
 
         return run_stage(learn_responses, business_date=business_date_of_run())
 
-    @task(outlets=[marketing_asset("message_decisions"), marketing_asset("messages"), marketing_asset("holdouts")])
+    @task(
+        outlets=[
+            marketing_asset(table) for table in ("message_decisions", "messages", "holdouts", "campaign_approvals")
+        ]
+    )
     def schedule_messages() -> dict[str, Any]:
         """A decision with a reason for every candidate, and the messages of D+1."""
         from include.scheduling import schedule_messages
@@ -143,7 +149,7 @@ def nightly_marketing() -> None:
 
         return run_stage(evaluate_policies, business_date=business_date_of_run())
 
-    @task(outlets=[marketing_asset("campaign_approvals")])
+    @task
     def find_campaigns_to_approve() -> list[dict[str, Any]]:
         """A run of approve_campaigns for each campaign whose messages of D+1 await a person; mostly none."""
         from include.scheduling import find_campaigns_to_approve

@@ -12,7 +12,15 @@ from zoneinfo import ZoneInfo
 
 def start_of_day(day: date, time_zone: str) -> datetime:
     """First instant of ``day`` in ``time_zone``, in UTC."""
-    return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)
+    return local_instant(day, time.min, time_zone)
+
+
+def local_instant(day: date, clock: time, time_zone: str) -> datetime:
+    """When the clock of ``time_zone`` shows ``clock`` on ``day``, in UTC.
+
+    A time that comes twice is its first; one that the clock skips is as long after the skip began as it reads.
+    """
+    return datetime.combine(day, clock, ZoneInfo(time_zone)).astimezone(UTC)
 
 
 def day_bounds(day: date, time_zone: str) -> tuple[datetime, datetime]:

@@ -380,6 +380,9 @@ class SchedulingSettings(_Section):
     quiet_from: time = time(21, 0)
     quiet_until: time = time(8, 0)
     """Quiet hours in the customer's own zone: [quiet_from, quiet_until), past midnight when from > until."""
+    earliest_send_time: time = time(4, 0)
+    """Of the send date, on the business's own clock: no message is planned for an hour before. The night, which begins
+    at 02:00, must be over by then: hours that pass meanwhile would leave together, when delivery finds them."""
     messages_per_day: PositiveInt = 1
     messages_per_week: PositiveInt = 3
     """Caps over all channels: per calendar day in the customer's zone, and in any 7 days, to the second."""
@@ -391,7 +394,7 @@ class SchedulingSettings(_Section):
     holdout_share: Share = 0.05
     """Change it together with the salt: within one term it would mix customers who were messaged with others."""
     holdout_salt: str = "holdout-1"
-    """A new salt begins a new holdout term."""
+    """A new salt begins a new holdout term with the next new night; one whose term is over cannot be taken again."""
     default_control_share: Share = 0.1
     exploration: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """ε: this share of the choice is uniform over the feasible channels and hours."""

@@ -234,6 +234,7 @@ message_history = Table(
     Column("attributes", JSONB, nullable=False, server_default="{}"),
     *_provenance(),
     _one_of("arm", ("treated", "control")),
+    Index(None, "sent_at"),
 )
 
 engagements = Table(
@@ -670,6 +671,8 @@ campaign_approvals = Table(
     metadata,
     Column("business_date", Date, primary_key=True, comment="the night whose plan waits"),
     Column("campaign_id", Text, primary_key=True),
+    Column("preview_key", Text, primary_key=True, comment="names the plan, by what was shown"),
+    Column("is_current", Boolean, nullable=False, comment="the campaign's messages of the night follow this answer"),
     Column("status", Text, nullable=False),
     Column("preview", JSONB, nullable=False, comment="what the person who decides was shown"),
     _instant("answered_at"),

@@ -1,7 +1,8 @@
-"""What a person answered for a campaign, carried out on the messages that waited for it."""
+"""What a person is asked and answered about a campaign's plan, carried out on the messages that wait for it."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, text
 
 from include.db.sql import statement
 from include.db.tables import AWAITING_APPROVAL
+from include.scheduling.preview import read_previews
+from include.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,40 @@ class Settled:
     still_awaiting: int
 
 
+def ask_about_plan(connection: Connection, settings: Settings, business_date: date) -> None:
+    """Write what is to be asked about the night as it is planned now, within the caller's transaction.
+
+    Each campaign with messages that await approval gets a row ``waiting`` of ``campaign_approvals``, by the key of its
+    preview, or keeps the row, and the answer, that this very plan got before. A campaign that was refused, or timed
+    out, stays so for the night.
+    """
+    retired = connection.execute(statement(__file__, "retire_answers"), {"business_date": business_date}).rowcount
+    if not retired and not _still_awaiting(connection, business_date):
+        return
+    for preview in read_previews(connection, settings, business_date)[1:]:
+        connection.execute(
+            statement(__file__, "ask_about_plan"),
+            {
+                "business_date": business_date,
+                "campaign_id": preview.campaign_id,
+                "preview_key": preview.key,
+                "preview": json.dumps(preview.as_json()),
+                "is_awaiting": preview.awaiting_approval > 0,
+            },
+        )
+
+
 def settle_answers(connection: Connection, business_date: date) -> Settled:
-    """Plan or cancel the messages of the night whose campaign has its answer, within the caller's transaction."""
+    """Plan or cancel the messages of the night whose plan has its answer, within the caller's transaction."""
     states = Counter(
         connection.execute(statement(__file__, "settle_answers"), {"business_date": business_date}).scalars()
     )
-    still_awaiting = connection.execute(
+    return Settled(states["planned"], states["cancelled"], _still_awaiting(connection, business_date))
+
+
+def _still_awaiting(connection: Connection, business_date: date) -> int:
+    """Messages."""
+    return connection.execute(
         text("select count(*) from marketing.messages where business_date = :business_date and state = :state"),
         {"business_date": business_date, "state": AWAITING_APPROVAL},
     ).scalar_one()
-    return Settled(states["planned"], states["cancelled"], still_awaiting)

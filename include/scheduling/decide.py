@@ -89,7 +89,7 @@ class _Judge:
         self.decision = np.where((self.arm != TREATED) & in_audience, decision, self.decision).astype(np.uint8)
         for number, campaign in enumerate(self.night.campaigns):
             for arm, words in (
-                (HOLDOUT, f"Held out of every campaign (holdout {self.scheduling.holdout_salt})."),
+                (HOLDOUT, f"Held out of every campaign (holdout {self.night.holdout_id})."),
                 (CONTROL, f"In the campaign's control group ({campaign.control_share:.1%} of customers)."),
             ):
                 rows = (self.arm[number] == arm) & in_audience[number]

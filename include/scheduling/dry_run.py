@@ -33,10 +33,11 @@ def preview_messages(engine: Engine, settings: Settings, *, business_date: date)
     """Plan the night after ``business_date``, write what came out to ``plan_previews``, and take the plan back.
 
     Messages, decisions and holdouts stay as they are: the transaction that held the plan is rolled back. While it
-    lasts, another plan waits, and delivery passes over the night's messages. Raises what ``schedule_messages`` raises.
+    lasts, another plan waits. Delivery goes on while the night is read and decided, and passes over its messages for
+    the moments that the plan takes their place. Raises what ``schedule_messages`` raises.
     """
     with engine.connect() as connection, connection.begin() as transaction:
-        plan = plan_night(connection, settings, business_date)
+        plan = plan_night(connection, settings, business_date, locking=False)
         previews = read_previews(connection, settings, business_date)
         transaction.rollback()
     with engine.begin() as connection:

@@ -54,7 +54,7 @@ class Kept:
 class Night:
     """Customers are those of ``people``, by number; a campaign is a number of ``campaigns``, the first first.
 
-    audiences: by campaign.
+    audiences: by campaign. holdout_id: the term that is_held_out is of.
     margin: (campaigns, customers), mean margin of the items of a message, money; NaN: there is nothing to say.
     orders_per_click: (campaigns, channels). fatigue: (channels, customers), what one message more risks, money.
     credit: (campaigns,), money added where it is asked whether to send at all: 0 once there are clicks enough to say
@@ -71,6 +71,7 @@ class Night:
     hours: Hours
     beliefs: KnownRates
     audiences: list[Audience]
+    holdout_id: str
     is_held_out: Mask
     margin: NDArray[np.float32]
     orders_per_click: Floats

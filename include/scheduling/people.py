@@ -74,9 +74,13 @@ def read_people(connection: Connection, settings: Settings, business_date: date)
 
 
 def read_sent(connection: Connection, settings: Settings, business_date: date) -> Sent:
-    """Messages of earlier nights to the people of the night, of the eight days before it ends and those still to go."""
+    """Messages to the people of the night, of the eight days before it ends and those of earlier nights still to go.
+
+    The former tool's count as well.
+    """
     bound = {
         "business_date": business_date,
+        "channels": list(CHANNELS),
         "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
     }
     connection.execute(statement(__file__, "create_sent_messages"), bound)

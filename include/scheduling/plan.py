@@ -15,7 +15,7 @@ from include.db.copy import copy_in
 from include.db.locks import lock
 from include.db.sql import statement
 from include.db.tables import DECISIONS, message_decisions
-from include.scheduling.answers import Settled, settle_answers
+from include.scheduling.answers import Settled, ask_about_plan, settle_answers
 from include.scheduling.decide import decide
 from include.scheduling.ledger import decision_rows, message_id_of, message_rows
 from include.scheduling.night import Night
@@ -59,23 +59,27 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
     The day after is planned, as a calendar day of each customer's own zone. Every customer of ``customer_features`` of
     the date × every campaign in force gets one decision; consents and suppressions are judged as of the end of the
     date. Messages of a campaign that requires approval await it, and keep their place in caps and capacities meanwhile.
-    Run again, messages still ``planned`` or awaiting approval are written anew, and what a person answered holds for
-    them, too; those that delivery has taken up stay, with their decisions. Raises ValueError for a campaign that
-    cannot be understood, or when features or profiles are missing.
+    Run again, messages still ``planned`` or awaiting approval are written anew; those that delivery has taken up stay,
+    with their decisions. What a person approved holds for the same plan alone, a refusal for the whole night.
+    Raises ValueError for a campaign that cannot be understood, or when features or profiles are missing.
     """
     with engine.begin() as connection:
-        return plan_night(connection, settings, business_date)
+        return plan_night(connection, settings, business_date, locking=True)
 
 
-def plan_night(connection: Connection, settings: Settings, business_date: date) -> ScheduleSummary:
-    """``schedule_messages`` within the caller's transaction, which another plan of any night waits for."""
+def plan_night(connection: Connection, settings: Settings, business_date: date, *, locking: bool) -> ScheduleSummary:
+    """``schedule_messages`` within the caller's transaction, which another plan of any night waits for.
+
+    locking: delivery takes up nothing of the night meanwhile; without it the plan must be taken back.
+    """
     started = time.perf_counter()
     lock(connection, LOCK_NAME)
-    night = read_night(connection, settings, business_date)
+    night = read_night(connection, settings, business_date, locking=locking)
     read = time.perf_counter()
     outcome = decide(night, settings.scheduling)
     decided = time.perf_counter()
     _replace_plan(connection, night, outcome, settings.scheduling)
+    ask_about_plan(connection, settings, business_date)
     settled = settle_answers(connection, business_date)
     summary = _summary(night, outcome, settled)
     logger.info(
@@ -113,7 +117,7 @@ def _summary(night: Night, outcome: Outcome, settled: Settled) -> ScheduleSummar
 def _replace_plan(connection: Connection, night: Night, outcome: Outcome, scheduling: SchedulingSettings) -> None:
     bound = {"business_date": night.business_date, "send_date": night.send_date}
     # Messages first: which of them go is read from their decisions.
-    for name in ("delete_plan_messages", "delete_plan_decisions", "withdraw_questions"):
+    for name in ("delete_plan_messages", "delete_plan_decisions"):
         connection.execute(statement(__file__, name), bound)
     for rows in decision_rows(night, outcome):
         copy_in(connection, message_decisions, rows)

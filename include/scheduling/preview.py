@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from include.db.sql import statement
-from include.db.tables import EVERY_CAMPAIGN, MESSAGE_STATES
+from include.db.tables import EVERY_CAMPAIGN
 from include.settings import Settings
 
 
@@ -65,8 +65,17 @@ class Preview:
 
     @property
     def key(self) -> str:
-        """Two previews have the same key if they show the same."""
-        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]
+        """Names the plan: two previews have the same key if they show the same messages.
+
+        Left out is what an answer or delivery changes in a plan that stays the same: how many messages still wait, and
+        which hours count as drawn, since a message approved late is no longer sent at the hour of its draw.
+        """
+        shown = self.as_json()
+        for field_name in ("awaiting_approval", "explored"):
+            del shown[field_name]
+        for example in shown["examples"]:
+            del example["reason"]
+        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def preview_from(stored: dict[str, Any]) -> Preview:
@@ -81,15 +90,10 @@ def preview_from(stored: dict[str, Any]) -> Preview:
     )
 
 
-def read_previews(
-    connection: Connection, settings: Settings, business_date: date, states: Sequence[str] = MESSAGE_STATES
-) -> list[Preview]:
-    """All campaigns together first, then each one that the night decided on, the highest priority first.
-
-    states: of the messages that count.
-    """
+def read_previews(connection: Connection, settings: Settings, business_date: date) -> list[Preview]:
+    """All campaigns together first, then each one that the night decided on, the highest priority first."""
     bound = {"business_date": business_date}
-    zoned = bound | {"default_zone": settings.customer_time_zone, "states": list(states)}
+    zoned = bound | {"default_zone": settings.customer_time_zone}
     decisions = connection.execute(statement(__file__, "preview_decisions"), bound).all()
     messages = connection.execute(statement(__file__, "preview_messages"), zoned).all()
     examples = connection.execute(statement(__file__, "preview_examples"), zoned).all()
@@ -125,7 +129,8 @@ def _preview(
         awaiting_approval=sum(row.awaiting_approval for row in messages),
         hours=_hours(messages),
         cost=float(sum(row.cost for row in messages)),
-        expected_value=float(sum(row.expected_value or 0 for row in messages)),
+        # To the sixth place: the order in which a database adds up floats is not always the same.
+        expected_value=round(float(sum(row.expected_value or 0 for row in messages)), 6),
         explored=sum(row.explored for row in messages),
         first_at=_instant(min((row.first_at for row in messages), default=None)),
         last_at=_instant(max((row.last_at for row in messages), default=None)),

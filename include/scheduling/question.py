@@ -18,10 +18,10 @@ MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@])")
 def question_subject(preview: Preview) -> str:
     """One line.
 
-    >>> question_subject(Preview("c1", "Spring", "2017-12-01", messages=1200))
+    >>> question_subject(Preview("c1", "Spring", "2017-12-01", awaiting_approval=1200))
     'Send “Spring” to 1,200 people on Fri 1 Dec 2017?'
     """
-    people = "1 person" if preview.messages == 1 else f"{preview.messages:,} people"
+    people = "1 person" if preview.awaiting_approval == 1 else f"{preview.awaiting_approval:,} people"
     return f"Send “{_shortened(preview.name)}” to {people} on {_day(date.fromisoformat(preview.send_date))}?"
 
 
@@ -34,7 +34,7 @@ def question_body(preview: Preview, settings: Settings) -> str:
         _table(
             ("", ""),
             [
-                ("People", f"{preview.messages:,}, one message each"),
+                ("People", _people(preview)),
                 ("Channels", ", ".join(f"{count:,} by {_words(name)}" for name, count in preview.by_channel.items())),
                 ("Leaving", f"{_local(preview.first_at, zone)} to {_local(preview.last_at, zone)} ({zone})"),
                 ("Cost", _money(preview.cost, settings)),
@@ -51,10 +51,17 @@ def question_body(preview: Preview, settings: Settings) -> str:
         f"**Approve** sends them, each at its hour; one whose hour is over by then leaves at once, up to "
         f"{scheduling.expires_after_hours} hours late and never in quiet hours. **Refuse**, or no answer within "
         f"{scheduling.approval_hours:g} hours: none of them is sent, and the next night plans and asks anew. "
-        "If the night is planned again meanwhile and comes out otherwise, an answer here does nothing: a new question "
-        "stands beside this one.",
+        "If the night is planned again meanwhile and comes out otherwise, a new question stands beside this one: "
+        "approving here then holds only for the plan shown here, should it come back, and refusing for every plan of "
+        "the night.",
     ]
     return "\n\n".join(sections)
+
+
+def _people(preview: Preview) -> str:
+    gone = preview.messages - preview.awaiting_approval
+    left = f"; {gone:,} of them were let go before, and no answer calls them back" if gone else ""
+    return f"{preview.messages:,}, one message each{left}"
 
 
 def escaped(words: str) -> str:

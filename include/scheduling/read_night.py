@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from include.business_time import day_bounds
+from include.business_time import day_bounds, local_instant
 from include.db.copy import copy_out_columns
 from include.db.sql import source, statement
 from include.scheduling.assignment import hash_shares
@@ -19,7 +19,7 @@ from include.scheduling.campaigns import Campaign, read_campaigns
 from include.scheduling.caps import Sent
 from include.scheduling.conversion import Conversion
 from include.scheduling.holdouts import assign_holdout
-from include.scheduling.night import Floats, Kept, Mask, Night, Numbers
+from include.scheduling.night import Floats, Kept, Night, Numbers
 from include.scheduling.people import People, channel_numbers, read_margins, read_people, read_sent
 from include.scheduling.response_models import read_conversion, read_fatigue
 from include.scheduling.send_times import read_beliefs
@@ -32,18 +32,20 @@ FATIGUE_DAYS = 7
 """Messages of so many days make a customer weary of one more."""
 
 
-def read_night(connection: Connection, settings: Settings, business_date: date) -> Night:
-    """What is known at the end of ``business_date``, and the night's messages locked until the transaction ends."""
+def read_night(connection: Connection, settings: Settings, business_date: date, *, locking: bool) -> Night:
+    """What is known at the end of ``business_date``; makes ``replaced_messages`` and ``kept_messages`` of the night.
+
+    locking: delivery takes up none of the messages that a new plan replaces until the transaction ends.
+    """
     send_date = business_date + timedelta(days=1)
-    # Locked until the plan is written: delivery takes up none of these messages meanwhile.
-    connection.execute(
-        text("select message_id from marketing.messages where business_date = :business_date for update"),
-        {"business_date": business_date},
-    )
+    # Read once: what delivery has taken up is kept, whatever becomes of it while the night is decided.
+    for name in ("create_replaced_messages", *(["lock_replaced_messages"] if locking else []), "create_kept_messages"):
+        connection.execute(statement(__file__, name), {"business_date": business_date})
     campaigns = read_campaigns(connection, settings.scheduling, send_date)
     people = read_people(connection, settings, business_date)
     end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
     ids = people.ids.to_pylist()
+    holdout = assign_holdout(connection, settings.scheduling, ids, business_date=business_date, send_date=send_date)
     meant = audiences(connection, settings, campaigns, business_date)
     sent = read_sent(connection, settings, business_date)
     beliefs = read_beliefs(connection, settings, business_date, send_date)
@@ -55,18 +57,23 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         end_of_day=end_of_day,
         campaigns=campaigns,
         people=people,
-        hours=Hours.of(send_date, people.zones, settings.scheduling, not_before=end_of_day),
+        hours=Hours.of(send_date, people.zones, settings.scheduling, not_before=_earliest(settings, send_date)),
         beliefs=beliefs,
         audiences=[meant[campaign.campaign_id] for campaign in campaigns],
-        is_held_out=_held_out(connection, settings, ids, business_date, send_date),
+        holdout_id=holdout.holdout_id,
+        is_held_out=np.fromiter((customer_id in holdout.members for customer_id in ids), bool, len(ids)),
         margin=_margins(connection, settings, campaigns, people, business_date),
         orders_per_click=_orders_per_click(conversion, campaigns),
         fatigue=fatigue,
         credit=_credit(conversion, campaigns, float(fatigue.max(initial=0))),
         sent=sent,
-        kept=_read_kept(connection, campaigns, business_date),
+        kept=_read_kept(connection, campaigns),
         shares=_shares(ids),
     )
+
+
+def _earliest(settings: Settings, send_date: date) -> datetime:
+    return local_instant(send_date, settings.scheduling.earliest_send_time, settings.business_time_zone)
 
 
 def _shares(ids: list[str]) -> Callable[[str, Numbers | None], Floats]:
@@ -74,11 +81,6 @@ def _shares(ids: list[str]) -> Callable[[str, Numbers | None], Floats]:
         return hash_shares(salt, ids if customers is None else (ids[customer] for customer in customers))
 
     return shares
-
-
-def _held_out(connection: Connection, settings: Settings, ids: list[str], business_date: date, send_date: date) -> Mask:
-    members = assign_holdout(connection, settings.scheduling, ids, business_date=business_date, send_date=send_date)
-    return np.fromiter((customer_id in members for customer_id in ids), bool, len(ids))
 
 
 def _margins(
@@ -122,8 +124,7 @@ def _fatigue(
     return np.stack(costs).astype(np.float32)
 
 
-def _read_kept(connection: Connection, campaigns: list[Campaign], business_date: date) -> Kept:
-    connection.execute(statement(__file__, "create_kept_messages"), {"business_date": business_date})
+def _read_kept(connection: Connection, campaigns: list[Campaign]) -> Kept:
     word = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {"campaign_id": word, "channel": word, "place": pyarrow.int64(), "at": pyarrow.int64()}
     rows = copy_out_columns(connection, source(__file__, "select_kept_messages"), types)

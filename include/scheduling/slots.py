@@ -54,7 +54,7 @@ class SendDay:
 def send_day(day: date, time_zone: str, scheduling: SchedulingSettings, *, not_before: datetime) -> SendDay:
     """The hours of ``day`` in ``time_zone`` from ``not_before`` on.
 
-    Where the business's day ends after a customer's next day has begun, the hours already past are no choice. When the
+    Where a customer's day has begun before the business's night is over, the hours already past are no choice. When the
     clock is turned back, a local hour that comes twice is one slot, its first: the profile knows one rate for it.
     """
     start, end = day_bounds(day, time_zone)

@@ -21,6 +21,8 @@ from include.local import commands, database
 from include.local.layout import Layout
 from include.local.progress import Progress
 from include.local.services import LocalAirflow
+from include.scheduling.answers import ask_about_plan
+from include.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
@@ -41,7 +43,7 @@ class World:
     engine: Engine
     metadata: Engine
     """Airflow's own tables."""
-    approval_hours: float
+    settings: Settings
 
     def ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.airflow.client._demand(method, path, **arguments)
@@ -83,7 +85,7 @@ class World:
                 text("select trigger_timeout from task_instance where id = :id"), key
             ).scalar_one()
             hours = (until - datetime.fromisoformat(question["created_at"])).total_seconds() / 3600
-            assert hours == pytest.approx(self.approval_hours, abs=0.05)
+            assert hours == pytest.approx(self.settings.scheduling.approval_hours, abs=0.05)
             connection.execute(text("update task_instance set trigger_timeout = now() where id = :id"), key)
 
     def states(self) -> dict[str, tuple[str, str]]:
@@ -134,16 +136,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         commands.airflow_over(layout, "test", local, progress, quickly) as airflow,
     ):
         engine = make_engine(local.settings)
-        put_plan(engine)
+        put_plan(engine, local.settings)
         airflow.start()
         metadata = create_engine(database.metadata_url(layout))
-        yield World(airflow, engine, metadata, local.settings.scheduling.approval_hours)
+        yield World(airflow, engine, metadata, local.settings)
         metadata.dispose()
         engine.dispose()
     assert ours(layout) == [], "left behind"
 
 
-def put_plan(engine: Engine, people: int = PEOPLE) -> None:
+def put_plan(engine: Engine, settings: Settings, people: int = PEOPLE) -> None:
     """What schedule_messages leaves of a night with three such campaigns."""
     landed = {"file_id": 1, "row_number": 1}
     night = {"business_date": NIGHT, "channel": "email", "send_at": NINE}
@@ -175,6 +177,7 @@ def put_plan(engine: Engine, people: int = PEOPLE) -> None:
             (tables.messages, messages),
         ):
             connection.execute(insert(table), rows)
+        ask_about_plan(connection, settings, NIGHT)
 
 
 def test_people_answer_and_the_night_does_not_wait_for_them(world: World) -> None:
@@ -215,7 +218,7 @@ def test_an_open_question_stays_as_it_is_and_another_plan_asks_anew(world: World
         connection.execute(text("delete from marketing.campaign_approvals"))
         connection.execute(text("delete from marketing.message_decisions"))
         connection.execute(text("delete from marketing.campaigns"))
-    put_plan(world.engine, people=PEOPLE + 1)
+    put_plan(world.engine, world.settings, people=PEOPLE + 1)
     run_the_end_of_the_night(world)
     world.wait_for("the new plan is asked about", lambda: len(world.approvals()) == 6)
     run_the_end_of_the_night(world)

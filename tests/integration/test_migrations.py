@@ -1,5 +1,7 @@
 """The migrations make exactly the tables that the code names."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from include.db.migrate import alembic_config, migrate
 from include.db.tables import DATED_TABLES, SCHEMA
@@ -30,6 +32,23 @@ def test_downgrade_leaves_nothing_behind(engine: Engine) -> None:
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
     assert inspect(engine).get_table_names(SCHEMA) == ["alembic_version"]
+
+
+def test_an_open_question_keeps_the_key_it_was_asked_under(engine: Engine) -> None:
+    preview = {"name": "Café", "cost": 0.1, "decisions": {"scheduled": 2, "capped": 1}}
+    key = hashlib.sha256(json.dumps(preview, sort_keys=True).encode()).hexdigest()[:16]
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0008")
+        connection.execute(
+            text("insert into marketing.campaign_approvals values ('2017-11-30', 'spring', 'waiting', :preview)"),
+            {"preview": json.dumps(preview)},
+        )
+    migrate(engine)
+    with engine.begin() as connection:
+        found = connection.execute(text("select preview_key, is_current from marketing.campaign_approvals")).all()
+        assert found == [(key, True)]
+        command.downgrade(alembic_config(connection), "0008")
+        assert connection.execute(text("select count(*) from marketing.campaign_approvals")).scalar() == 1
 
 
 def test_each_dated_table_has_a_current_view_and_there_are_a_few_more(engine: Engine) -> None:

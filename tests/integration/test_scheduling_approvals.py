@@ -73,13 +73,14 @@ def answer(
     by: str | None = "Ada",
     preview: str | None = None,
 ) -> ApprovalSummary:
-    """preview: the key of what the person saw; else of what is asked now."""
+    """preview: the key of what the person saw; else of the plan as it is."""
     return record_approval(
         shop.engine,
         settings,
         business_date=DATE,
         campaign_id="spring",
-        preview=preview or ask(shop, settings).get("spring", "answered before"),
+        preview=preview
+        or shop.rows("select preview_key from marketing.campaign_approvals where is_current")[0]["preview_key"],
         status=status,
         answered_by=by,
         answered_at=at,
@@ -240,27 +241,113 @@ def test_delivery_never_takes_what_awaits_approval_and_lets_it_expire(shop: Shop
     assert states(shop) == {"expired": CUSTOMERS}
 
 
-def test_a_question_is_renewed_until_it_is_answered_and_forgotten_without_messages(
+def change(shop: Shop, statement: str) -> None:
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def widen(shop: Shop) -> None:
+    """A plan of other cost."""
+    change(shop, "update marketing.campaigns set cost_per_message = 5 where campaign_id = 'spring'")
+
+
+def narrow(shop: Shop) -> None:
+    """The first plan again."""
+    change(shop, "update marketing.campaigns set cost_per_message = 0.01 where campaign_id = 'spring'")
+
+
+def test_a_plan_without_messages_asks_nothing(shop: Shop, settings: Settings) -> None:
+    plan(shop, settings)
+    assert set(ask(shop, settings)) == {"spring"}
+    change(shop, f"update marketing.campaigns set ends_on = '{SEND_DATE - timedelta(days=1)}'")
+    plan(shop, settings)
+    assert ask(shop, settings) == {}
+    with pytest.raises(ValueError, match="nobody was asked about plan never of campaign spring of 2017-11-30"):
+        answer(shop, settings, preview="never")
+
+
+def test_an_approval_does_not_cover_a_plan_that_nobody_saw(shop: Shop, settings: Settings) -> None:
+    plan(shop, settings)
+    first = ask(shop, settings)["spring"]
+    answer(shop, settings)
+    before = everything(shop)
+    widen(shop)
+    summary = plan(shop, settings)
+    assert summary.messages_awaiting_approval == CUSTOMERS
+    assert states(shop) == {"awaiting_approval": CUSTOMERS}
+    assert set(ask(shop, settings)) == {"spring"}
+    assert ask(shop, settings)["spring"] != first
+    narrow(shop)
+    plan(shop, settings)
+    assert ask(shop, settings) == {}, "a plan that comes back finds its answer"
+    assert states(shop) == {"planned": CUSTOMERS}
+    assert everything(shop)[:2] == before[:2]
+
+
+def test_an_answer_to_a_plan_that_was_superseded_is_kept_for_its_return(shop: Shop, settings: Settings) -> None:
+    plan(shop, settings)
+    first = ask(shop, settings)["spring"]
+    widen(shop)
+    plan(shop, settings)
+    second = ask(shop, settings)["spring"]
+    asked = read_question(shop.engine, settings, business_date=DATE, campaign_id="spring", preview=first)
+    assert "| Cost | 0.12 USD |" in asked.body, "the one asked late is asked still: it may come back"
+    summary = answer(shop, settings, preview=first)
+    assert (summary.status, summary.messages_released, summary.messages_cancelled) == ("approved", 0, 0)
+    assert states(shop) == {"awaiting_approval": CUSTOMERS}
+    assert ask(shop, settings) == {"spring": second}
+    narrow(shop)
+    plan(shop, settings)
+    assert states(shop) == {"planned": CUSTOMERS}
+    widen(shop)
+    plan(shop, settings)
+    assert ask(shop, settings) == {"spring": second}, "still open"
+    assert answer(shop, settings).messages_released == CUSTOMERS
+
+
+@pytest.mark.parametrize("status", ["refused", "timed_out"])
+def test_no_holds_for_the_night_however_it_is_planned(shop: Shop, settings: Settings, status: str) -> None:
+    plan(shop, settings)
+    ask(shop, settings)
+    answer(shop, settings, status)
+    widen(shop)
+    plan(shop, settings)
+    assert ask(shop, settings) == {}
+    assert states(shop) == {"cancelled": CUSTOMERS}
+    assert decisions(shop) == {"not_approved": CUSTOMERS}
+
+
+def test_refusing_a_superseded_plan_stops_the_present_one_and_its_timeout_does_not(
     shop: Shop, settings: Settings
 ) -> None:
     plan(shop, settings)
+    first = ask(shop, settings)["spring"]
+    widen(shop)
+    plan(shop, settings)
+    second = ask(shop, settings)["spring"]
+    change(shop, "update marketing.campaigns set cost_per_message = 2 where campaign_id = 'spring'")
+    plan(shop, settings)
+    assert answer(shop, settings, "timed_out", by=None, preview=first).messages_cancelled == 0
+    assert answer(shop, settings).messages_released == CUSTOMERS
+    assert answer(shop, settings, "refused", preview=second).messages_cancelled == CUSTOMERS
+    assert states(shop) == {"cancelled": CUSTOMERS}
+    plan(shop, settings)
+    assert states(shop) == {"cancelled": CUSTOMERS}
+    with pytest.raises(QuestionOutdated):
+        read_question(shop.engine, settings, business_date=DATE, campaign_id="spring", preview=second)
+
+
+def test_an_approval_holds_for_the_same_plan_when_some_of_it_has_left(shop: Shop, settings: Settings) -> None:
+    plan(shop, settings)
     ask(shop, settings)
-    with shop.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "delete from marketing.customer_features where customer_id ="
-            " (select min(customer_id) from marketing.customer_features)"
-        )
-    plan(shop, settings)
-    assert set(ask(shop, settings)) == {"spring"}
-    [row] = shop.rows("select * from marketing.campaign_approvals")
-    assert row["preview"]["messages"] == CUSTOMERS - 1
-    with shop.engine.begin() as connection:
-        connection.exec_driver_sql(f"update marketing.campaigns set ends_on = '{SEND_DATE - timedelta(days=1)}'")
-    plan(shop, settings)
-    assert ask(shop, settings) == {}
-    assert shop.rows("select * from marketing.campaign_approvals") == []
-    with pytest.raises(ValueError, match="nobody was asked about campaign spring of 2017-11-30"):
-        answer(shop, settings)
+    answer(shop, settings, at=END_OF_DAY + timedelta(hours=12))
+    some = "message_id in (select message_id from marketing.messages where campaign_id = 'spring' limit {})"
+    for taken_up in (5, CUSTOMERS):
+        change(shop, f"update marketing.messages set state = 'sent' where {some.format(taken_up)}")
+        first = everything(shop)
+        plan(shop, settings)
+        assert ask(shop, settings) == {}
+        assert everything(shop) == first
 
 
 def test_what_awaits_approval_keeps_its_place_in_the_caps(shop: Shop, make_settings: Callable[..., Settings]) -> None:
@@ -282,20 +369,9 @@ def test_only_an_answer_is_recorded(shop: Shop, settings: Settings) -> None:
         read_question(shop.engine, settings, business_date=DATE, campaign_id="spring", preview="another")
 
 
-def test_only_what_was_shown_can_be_approved(shop: Shop, settings: Settings) -> None:
+def test_the_same_plan_is_the_same_question(shop: Shop, settings: Settings) -> None:
     plan(shop, settings)
     shown = ask(shop, settings)
     plan(shop, settings)
-    with pytest.raises(ValueError, match="or the night is being planned anew"):
-        answer(shop, settings, preview=shown["spring"])
-    assert ask(shop, settings) == shown, "the same plan is the same question"
-
-    with shop.engine.begin() as connection:
-        connection.exec_driver_sql("update marketing.campaigns set cost_per_message = 5")
-    plan(shop, settings)
-    assert ask(shop, settings)["spring"] != shown["spring"]
-    for status in ("approved", "timed_out"):
-        summary = answer(shop, settings, status, preview=shown["spring"])
-        assert (summary.status, summary.messages_released, summary.messages_cancelled) == ("waiting", 0, 0)
-    assert states(shop) == {"awaiting_approval": CUSTOMERS}
-    assert answer(shop, settings).messages_released == CUSTOMERS
+    assert ask(shop, settings) == shown
+    assert answer(shop, settings, preview=shown["spring"]).messages_released == CUSTOMERS

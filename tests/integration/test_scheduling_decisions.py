@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from scheduling_shop import DATE, END_OF_DAY, SEND_DATE, Shop, treated
+from scheduling_shop import DATE, END_OF_DAY, LANDED, SEND_DATE, Shop, treated
 from sqlalchemy import Engine
 
 from include.db import tables
@@ -205,6 +205,31 @@ def test_capped_by_a_message_of_higher_priority_the_same_day(shop: Shop, setting
     assert len(shop.messages()) == 1
 
 
+def test_capped_by_what_the_former_tool_sent(shop: Shop, make_settings: MakeSettings) -> None:
+    settings = make_settings(scheduling={"messages_per_week": 1})
+    shop.campaign("spring")
+    a, b, c, d = (shop.customer(treated(name, "spring")) for name in "abcd")
+    for customer, arm, sent_at in (
+        (a, "treated", END_OF_DAY - timedelta(days=2)),
+        (b, "control", END_OF_DAY - timedelta(days=2)),
+        (c, "treated", END_OF_DAY - timedelta(days=8)),
+        (d, "treated", END_OF_DAY + timedelta(hours=1)),
+    ):
+        shop.add(
+            tables.message_history,
+            {
+                "campaign_id": "former",
+                "customer_id": customer,
+                "channel": "email",
+                "arm": arm,
+                "sent_at": sent_at,
+                **LANDED,
+            },
+        )
+    rows = run(shop, settings)
+    assert [rows[("spring", one)]["decision"] for one in (a, b, c, d)] == ["capped", *["scheduled"] * 3]
+
+
 def test_capped_in_seven_days_by_what_was_sent_or_still_will_be(shop: Shop, make_settings: MakeSettings) -> None:
     settings = make_settings(scheduling={"messages_per_week": 2})
     shop.campaign("spring")
@@ -234,12 +259,15 @@ def test_quiet_hours(shop: Shop, make_settings: MakeSettings) -> None:
     assert decided(shop, settings, a)[0] == "quiet_hours"
 
 
-def test_hours_of_the_customers_own_day_that_are_past_are_no_choice(shop: Shop, settings: Settings) -> None:
+@pytest.mark.parametrize(("earliest", "first"), [(None, 18), (time(0), 14), (time(2, 30), 17)])
+def test_hours_that_begin_before_the_night_is_over_are_no_choice(
+    shop: Shop, make_settings: MakeSettings, earliest: time | None, first: int
+) -> None:
     shop.campaign("spring")
     tokyo = shop.customer(treated("tokyo", "spring"), time_zone="Asia/Tokyo")
     odd = shop.customer(treated("odd", "spring"), time_zone="Mars/Olympus")
-    rows = run(shop, settings)
-    assert list(rows[("spring", tokyo)]["slot_probabilities"]["email"]) == [str(hour) for hour in range(14, 21)]
+    rows = run(shop, make_settings(scheduling={"earliest_send_time": earliest} if earliest else {}))
+    assert list(rows[("spring", tokyo)]["slot_probabilities"]["email"]) == [str(hour) for hour in range(first, 21)]
     assert rows[("spring", odd)]["reason"].count("America/New_York") == 1
 
 
@@ -419,6 +447,66 @@ def test_the_holdout_keeps_its_members_until_released(shop: Shop, make_settings:
     assert shop.rows(
         "select count(*) as n from marketing.holdouts where holdout_id = 'holdout-1' and released_on is null"
     ) == [{"n": 0}]
+
+
+def test_a_holdout_term_that_is_over_is_not_begun_again(shop: Shop, make_settings: MakeSettings) -> None:
+    for number in range(60):
+        shop.features(f"c{number}", business_date=DATE)
+
+    def plan(salt: str) -> None:
+        run(shop, make_settings(scheduling={"holdout_share": 0.2, "holdout_salt": salt}))
+
+    plan("holdout-1")
+    plan("holdout-2")
+    with pytest.raises(
+        ValueError, match=r"'holdout-1' was released on 2017-12-01.*scheduling\.holdout_salt a new name"
+    ):
+        plan("holdout-1")
+    plan("holdout-2")
+
+
+def test_a_night_run_again_keeps_the_holdout_of_its_time(shop: Shop, make_settings: MakeSettings) -> None:
+    shop.campaign("spring", control_share=0.0)
+    days = [DATE + timedelta(days=number) for number in range(4)]
+    for day in days:
+        for number in range(60):
+            shop.features(f"c{number}", business_date=day)
+        shop.features(f"new on {day}", business_date=day)
+
+    def held(day: date, salt: str, share: float = 0.2) -> tuple[set[str], set[str]]:
+        settings = make_settings(scheduling={"holdout_share": share, "holdout_salt": salt})
+        learn_send_times(shop.engine, settings, business_date=day)
+        learn_responses(shop.engine, settings, business_date=day)
+        schedule_messages(shop.engine, settings, business_date=day)
+        rows = [row for row in shop.decisions(day).values() if row["decision"] == "held_out"]
+        return {row["customer_id"] for row in rows}, {row["reason"] for row in rows}
+
+    first = held(days[1], "holdout-1")
+    second = held(days[2], "holdout-2")
+    assert first[1] == {"Held out of every campaign (holdout holdout-1)."}
+    stored = shop.fingerprint("holdouts")
+    for salt in ("holdout-2", "holdout-3"):
+        assert held(days[1], salt, share=0.9) == first
+    assert held(days[0], "holdout-2") == (set(), set()), "before the first term"
+    assert shop.fingerprint("holdouts") == stored
+    assert held(days[2], "holdout-2") == second
+    held(days[3], "holdout-2")
+    stored = shop.fingerprint("holdouts")
+    assert held(days[2], "holdout-3") == second, "a term begins with a night that none has followed"
+    assert shop.fingerprint("holdouts") == stored
+
+
+def test_a_night_before_the_only_holdout_term_moves_its_first_day_back(shop: Shop, make_settings: MakeSettings) -> None:
+    settings = make_settings(scheduling={"holdout_share": 0.5})
+    for day in (DATE + timedelta(days=1), DATE):
+        for number in range(20):
+            shop.features(f"c{number}", business_date=day)
+        learn_send_times(shop.engine, settings, business_date=day)
+        learn_responses(shop.engine, settings, business_date=day)
+        schedule_messages(shop.engine, settings, business_date=day)
+    assert shop.rows("select distinct assigned_on, released_on from marketing.holdouts") == [
+        {"assigned_on": DATE, "released_on": None}
+    ]
 
 
 def test_arms_do_not_depend_on_who_can_be_reached(shop: Shop, settings: Settings) -> None:

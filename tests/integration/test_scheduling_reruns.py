@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from scheduling_shop import DATE, END_OF_DAY, Shop
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from include.business_time import in_quiet_hours
-from include.scheduling import learn_responses, learn_send_times, schedule_messages
+from include.scheduling import learn_responses, learn_send_times, preview_messages, schedule_messages
+from include.scheduling.decide import decide
 from include.settings import PROJECT_ROOT, Settings
 
 ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata", None)
@@ -121,6 +123,73 @@ def test_every_message_has_its_decision_and_every_candidate_one(
             and business_date = :day
     """
     assert shop.rows(unmatched, day=DATE) == []
+
+
+@pytest.fixture
+def delivery(shop: Shop) -> Iterator[Connection]:
+    """A connection that waits for no lock."""
+    with shop.engine.connect() as connection:
+        connection.exec_driver_sql("set lock_timeout = '200ms'")
+        connection.commit()
+        yield connection
+
+
+def during_decide(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    def decide_meanwhile(*arguments: Any) -> Any:
+        happens()
+        return decide(*arguments)
+
+    monkeypatch.setattr("include.scheduling.plan.decide", decide_meanwhile)
+
+
+def test_delivery_says_how_a_message_fared_while_its_night_is_planned_again(
+    shop: Shop, make_settings: Callable[..., Settings], delivery: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(make_settings)
+    plan(shop, settings)
+    deliver(shop)
+    sending = [message["message_id"] for message in shop.messages() if message["state"] == "sending"]
+    decisions = shop.fingerprint("message_decisions")
+    messages = len(shop.messages())
+
+    def try_again() -> None:
+        returned = delivery.execute(
+            text("update marketing.messages set state = 'planned', attempts = 1 where message_id = any(:sending)"),
+            {"sending": sending},
+        )
+        assert returned.rowcount == len(sending) > 3
+        taken_up = delivery.exec_driver_sql(
+            "select message_id from marketing.messages where attempts = 0 and state = 'planned' for update skip locked"
+        )
+        assert taken_up.rowcount == 0, "what a plan replaces is its own"
+        delivery.commit()
+
+    during_decide(monkeypatch, try_again)
+    schedule_messages(shop.engine, settings, business_date=DATE)
+    assert len(shop.messages()) == messages
+    assert {row["state"] for row in shop.messages() if row["message_id"] in sending} == {"planned"}
+    assert {row["attempts"] for row in shop.messages() if row["message_id"] in sending} == {1}, "not written anew"
+    assert shop.fingerprint("message_decisions") == decisions
+
+
+def test_a_dry_run_leaves_delivery_alone_while_it_decides(
+    shop: Shop, make_settings: Callable[..., Settings], delivery: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(make_settings)
+    plan(shop, settings)
+    planned = len(shop.messages())
+
+    def take_up() -> None:
+        taken_up = delivery.exec_driver_sql(
+            "update marketing.messages set state = 'sending' where message_id in"
+            " (select message_id from marketing.messages where state = 'planned' for update skip locked)"
+        )
+        assert taken_up.rowcount == planned
+        delivery.commit()
+
+    during_decide(monkeypatch, take_up)
+    assert preview_messages(shop.engine, settings, business_date=DATE).messages == planned
+    assert {message["state"] for message in shop.messages()} == {"sending"}
 
 
 def longest_week(times: list[datetime]) -> int:

@@ -134,6 +134,7 @@ def made_night(
         audiences=[
             Audience((random.random(customers) < 0.1).astype(np.uint8), {}, {1: "Another segment."}) for _ in campaigns
         ],
+        holdout_id="made up",
         is_held_out=random.random(customers) < held_out,
         margin=margin.astype(np.float32),
         orders_per_click=random.uniform(0.02, 0.05, (len(campaigns), len(CHANNELS))),

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.business_time import allowed_hours, business_date_of, day_bounds, in_quiet_hours, local_hours
+from include.business_time import (
+    allowed_hours,
+    business_date_of,
+    day_bounds,
+    in_quiet_hours,
+    local_hours,
+    local_instant,
+)
 
 ZONES = st.sampled_from(
     [
@@ -30,6 +37,21 @@ def test_days_of_23_and_25_hours(day: date, hours: int) -> None:
     start, end = day_bounds(day, "America/New_York")
     assert end - start == timedelta(hours=hours)
     assert len(local_hours(day, "America/New_York")) == hours
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "instant"),
+    [
+        (date(2017, 11, 30), time(4), datetime(2017, 11, 30, 9, tzinfo=UTC)),
+        (date(2017, 3, 12), time(4), datetime(2017, 3, 12, 8, tzinfo=UTC)),
+        (date(2017, 11, 5), time(4), datetime(2017, 11, 5, 9, tzinfo=UTC)),
+        (date(2017, 3, 12), time(2, 30), datetime(2017, 3, 12, 7, 30, tzinfo=UTC)),
+        (date(2017, 11, 5), time(1, 30), datetime(2017, 11, 5, 5, 30, tzinfo=UTC)),
+    ],
+    ids=["usual", "spring", "autumn", "skipped", "twice"],
+)
+def test_what_the_clock_shows_is_an_instant_when_clocks_change_too(day: date, clock: time, instant: datetime) -> None:
+    assert local_instant(day, clock, "America/New_York") == instant
 
 
 def test_the_skipped_hour_is_absent_and_the_repeated_one_is_there_twice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -20,6 +21,7 @@ SPRING = Preview(
     send_date="2017-12-01",
     decisions={"scheduled": 30, "capped": 7},
     messages=30,
+    awaiting_approval=30,
     hours={"app_push": {"09": 10}, "email": {"08": 5, "09": 15}},
     cost=0.3,
     expected_value=-1.5,
@@ -51,7 +53,12 @@ def test_a_person_can_decide_from_it() -> None:
 
 
 def test_one_person_is_one_person() -> None:
-    assert "to 1 person on" in question_subject(Preview("c", "C", "2017-12-01", messages=1))
+    assert "to 1 person on" in question_subject(Preview("c", "C", "2017-12-01", awaiting_approval=1))
+
+
+def test_messages_taken_up_under_an_earlier_approval_are_told_apart() -> None:
+    body = question_body(replace(SPRING, awaiting_approval=20), Settings())
+    assert "| People | 30, one message each; 10 of them were let go before, and no answer calls them back |" in body
 
 
 def test_no_name_is_long_or_more_than_a_line() -> None:
@@ -66,7 +73,7 @@ def test_a_preview_comes_back_from_json_with_its_order() -> None:
 
 
 def test_the_terminal_shows_bars_in_proportion() -> None:
-    text = preview_text([SPRING, SPRING], "EUR")
+    text = preview_text([replace(SPRING, awaiting_approval=0)] * 2, "EUR")
     assert "30 messages, 10 by app push, 20 by email; cost 0.30 EUR, expected value -1.50 EUR" in text
     assert f"    09:00       15  {'#' * 40}\n" in text
     assert f"    08:00        5  {'#' * 13}\n" in text

@@ -53,7 +53,7 @@ left join marketing.messages as m
         and m.business_date = d.business_date
         and m.channel = d.channel
 left join marketing.campaign_approvals as a
-    on a.business_date = d.business_date and a.campaign_id = d.campaign_id
+    on a.business_date = d.business_date and a.campaign_id = d.campaign_id and a.is_current
 left join lateral (
     select
         min(e.occurred_at) filter (where e.engagement_type = 'delivered') as delivered_at,

@@ -1,13 +1,8 @@
--- The decisions of the night, but for those whose message delivery has already taken up.
+-- The decisions of the night, but for those whose message the new plan leaves.
 delete from marketing.message_decisions as d
 where
     d.business_date = :business_date
     and not exists (
-        select from marketing.messages as m
-        where
-            m.business_date = d.business_date
-            and m.campaign_id = d.campaign_id
-            and m.customer_id = d.customer_id
-            and m.state not in ('planned', 'awaiting_approval')
-            and d.decision = 'scheduled'
+        select from pg_temp.kept_messages as k
+        where k.campaign_id = d.campaign_id and k.customer_id = d.customer_id
     )

@@ -1,5 +1,4 @@
--- Up to three rows per campaign: the messages expected to be worth most, middling and least, of those in :states. Whom they
--- go to is left out.
+-- Up to three rows per campaign: the messages expected to be worth most, middling and least. Whom they go to is left out.
 with zones as materialized (
     select name from pg_timezone_names
 ),
@@ -19,7 +18,7 @@ ranked as (
     inner join marketing.message_decisions as d using (business_date, campaign_id, customer_id)
     left join marketing.customers as c using (customer_id)
     left join zones as z on c.time_zone = z.name
-    where m.business_date = :business_date and d.decision = 'scheduled' and m.state = any(:states)
+    where m.business_date = :business_date and d.decision = 'scheduled'
     window by_value as (
         partition by m.campaign_id order by d.expected_value desc nulls last, m.message_id collate "C"
     )

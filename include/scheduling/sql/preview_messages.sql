@@ -1,5 +1,5 @@
 -- One row per campaign × channel × hour on the customers' own clocks: the messages of the night that have a place in its
--- plan, or of them only those in :states, with what they cost and are expected to be worth.
+-- plan, whatever became of them since, with what they cost and are expected to be worth.
 with zones as materialized (
     select name from pg_timezone_names
 )
@@ -20,6 +20,6 @@ from marketing.messages as m
 inner join marketing.message_decisions as d using (business_date, campaign_id, customer_id)
 left join marketing.customers as c using (customer_id)
 left join zones as z on c.time_zone = z.name
-where m.business_date = :business_date and d.decision = 'scheduled' and m.state = any(:states)
+where m.business_date = :business_date and d.decision = 'scheduled'
 group by m.campaign_id, m.channel, hour
 order by m.campaign_id collate "C", m.channel, hour

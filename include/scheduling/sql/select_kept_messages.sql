@@ -1,8 +1,9 @@
--- One row per message taken up, by campaign and customer.
+-- One row per message taken up whose customer is still of the night, by campaign and customer.
 select
-    campaign_id,
-    place,
-    channel,
-    at
-from pg_temp.kept_messages
-order by campaign_id, place, channel
+    k.campaign_id,
+    p.place,
+    k.channel,
+    k.at
+from pg_temp.kept_messages as k
+inner join pg_temp.people_of_night as p on k.customer_id = p.customer_id
+order by k.campaign_id, p.place, k.channel

@@ -1,5 +1,5 @@
--- One row per message that awaits approval and whose campaign has its answer: approved, it is planned; else cancelled,
--- and its decision says why. A message approved when its hour was over still goes, but not at the hour that was drawn, so
+-- One row per message that an answer of its campaign decides on: awaiting approval and approved, it is planned; not
+-- approved and not taken up by delivery yet, it is cancelled, and its decision says why. A message approved when its hour was over still goes, but not at the hour that was drawn, so
 -- no probability is known of it any more.
 with answered as materialized (
     select
@@ -15,7 +15,13 @@ with answered as materialized (
         end as refusal
     from marketing.messages as m
     inner join marketing.campaign_approvals as a using (business_date, campaign_id)
-    where m.business_date = :business_date and m.state = 'awaiting_approval' and a.status <> 'waiting'
+    where
+        m.business_date = :business_date
+        and a.is_current
+        and (
+            (a.status = 'approved' and m.state = 'awaiting_approval')
+            or (a.status in ('refused', 'timed_out') and m.state in ('awaiting_approval', 'planned'))
+        )
     for update of m
 ),
 
