@@ -138,9 +138,8 @@ def answers(world: World, people: People, clock: DayClock, sent: Sent, truth: Cl
         complains=arrived & by_email & happens(np.minimum(rates.COMPLAINT_RATE * annoyed, 0.5), "complaint"),
         orders=arrived & shares.any(axis=1) & happens(buys, "order"),
         order_rate=order_rate * shares.any(axis=1),
-        ordered_at=np.floor(
-            reads_at + _delay(subjects, rates.ORDER_DELAY_HOURS, rates.ORDER_DELAY_SIGMA, seed, "order delay")
-        ),
+        ordered_at=reads_at
+        + np.round(_delay(subjects, rates.ORDER_DELAY_HOURS, rates.ORDER_DELAY_SIGMA, seed, "order delay"), 3),
         ordered_place=_place(shares, uniform(subjects, seed, "ordered place")),
         item_share=shares,
     )

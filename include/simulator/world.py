@@ -91,7 +91,7 @@ ZONES = (
 
 CAMPAIGNS = (
     CampaignTerms(campaign_id="picks", audience=("new", "loyal", "regular"), orders_per_click=0.25),
-    CampaignTerms(campaign_id="placebo", audience=("at_risk", "lapsed"), orders_per_click=0.0),
+    CampaignTerms(campaign_id="comeback", audience=("at_risk", "lapsed"), orders_per_click=0.0),
     CampaignTerms(campaign_id="welcome", audience=("no_purchase",), orders_per_click=0.05),
 )
 """One whose messages sell, one that only seems to, and one for those who have not bought yet."""

@@ -75,15 +75,17 @@ def rate(engagements: pd.DataFrame, kind: str) -> float:
     return float((engagements["engagement_type"] == kind).sum()) / MESSAGES
 
 
-def test_a_message_meets_the_same_answer_alone_and_in_any_company(many: Reactions) -> None:
-    messages = sent()
-    some = np.array([7, 39_000, 3, 12_345])
-    alone = reacted(of(messages, some))
-    ids = messages.message_id[some]
+def test_a_message_meets_the_same_answer_alone_and_in_any_company() -> None:
+    one_each = of(sent(), np.arange(5_000))
+    company = reacted(one_each)
+    some = np.arange(4_998, 0, -3)
+    alone = reacted(of(one_each, some))
+    assert "purchase" in alone.events["event_type"].to_pylist()
+    customers = [f"c{who}" for who in one_each.who[some]]
     for name in ("engagements", "events", "truth"):
-        whole = getattr(many, name).to_pandas()
-        key = [column for column in ("message_id", "occurred_at", "engagement_type", "url") if column in whole]
-        expected = whole[whole["message_id"].isin(ids)].sort_values(key).reset_index(drop=True)
+        whole = getattr(company, name).to_pandas()
+        key = [column for column in ("customer_id", "occurred_at", "engagement_type", "url") if column in whole]
+        expected = whole[whole["customer_id"].isin(customers)].sort_values(key).reset_index(drop=True)
         told = getattr(alone, name).to_pandas().sort_values(key).reset_index(drop=True)
         pd.testing.assert_frame_equal(told, expected)
 
