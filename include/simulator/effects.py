@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from include.settings import Settings
 from include.simulator.reactions import TRUTH_SCHEMA
+from include.simulator.responses import ordered_within
 from include.simulator.truth import TruthFolder
 
 
@@ -35,7 +37,8 @@ class HourValue:
 class TrueEffect:
     """Of one campaign: what treated customers gained over controls because messages were sent.
 
-    difference: margin per customer, treated less control, made of orders that no message would not have been; expected.
+    difference: margin per customer, treated less control, made of orders that no message would not have been; expected
+    of all who were sent the same messages at the same times, in the time that is counted.
     happened: the same of the orders that chance let happen.
     """
 
@@ -64,9 +67,14 @@ def true_effects(settings: Settings, truth: Path, arms: pd.DataFrame, *, before:
     """
     messages = TruthFolder.at(truth, settings).messages(TRUTH_SCHEMA).to_pandas()
     pairs = arms.merge(messages.drop(columns="campaign_id"), on="customer_id", how="inner")
-    is_after, is_told = pairs["sent_at"] >= pairs["assigned_at"], pairs["ordered_at"] < before
-    pairs["true_margin"] = pairs["true_margin"].where(is_after, 0.0)
-    pairs["happened"] = pairs["ordered_margin"].where(is_told & (pairs["ordered_at"] >= pairs["assigned_at"]), 0.0)
+    is_told = (pairs["ordered_at"] >= pairs["assigned_at"]) & (pairs["ordered_at"] < before)
+    pairs["happened"] = pairs["ordered_margin"].where(is_told, 0.0)
+    waited, early = (
+        ordered_within((until - pairs["sent_at"]).dt.total_seconds().to_numpy())
+        for until in (before, pairs["assigned_at"])
+    )
+    # Of what a message makes in the end, what it makes between the assignment and the report.
+    pairs["true_margin"] *= np.maximum(waited - early, 0.0)
     sums = pairs.groupby(["campaign_id", "customer_id"])[["true_margin", "happened"]].sum()
     rows = arms.join(sums, on=["campaign_id", "customer_id"]).fillna({"true_margin": 0.0, "happened": 0.0})
     effects = []

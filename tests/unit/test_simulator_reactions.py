@@ -237,6 +237,22 @@ def test_true_effects_count_all_orders_that_messages_made_after_the_assignment(m
     assert (nothing.difference, nothing.happened) == (0.0, 0.0)
 
 
+def test_the_expected_effect_is_the_mean_of_what_happens_by_then(tmp_path: Path) -> None:
+    settings = Settings(landing=str(tmp_path / "landing"), artifacts=str(tmp_path / "artifacts"))
+    world = WORLD.model_copy(update={"click_rate": 0.3})
+    # Each message draws for itself: so many are as good as so many seeds.
+    TruthFolder.at(tmp_path / "truth", settings).write_messages(DAY, reacted(sent(world=world), world).truth)
+    arms = pd.DataFrame({"customer_id": [f"c{number}" for number in range(5_001)], "campaign_id": "sells"})
+    arms["is_treated"] = arms["customer_id"] != "c5000"
+    assigned_at = pd.Timestamp(DAY, tz="UTC") + pd.Timedelta(hours=14)
+    arms["assigned_at"] = assigned_at
+    for hours in (6, 24, 96):
+        before = assigned_at + pd.Timedelta(hours=hours)
+        [effect] = true_effects(settings, tmp_path / "truth", arms, before=before)
+        # Three standard errors of 2,000 orders and more.
+        assert effect.happened == pytest.approx(effect.difference, rel=0.08), hours
+
+
 def test_the_truth_is_refused_where_the_product_reads(tmp_path: Path) -> None:
     settings = Settings(landing=str(tmp_path / "landing"), artifacts=f"file://{tmp_path}/artifacts")
     for place in ("landing", "landing/truth", "artifacts/a/b", "."):
