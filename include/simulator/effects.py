@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from include.settings import Settings
 from include.simulator.reactions import TRUTH_SCHEMA
-from include.simulator.responses import ordered_within
+from include.simulator.responses import clicked_within, ordered_within
 from include.simulator.truth import TruthFolder
 
 
@@ -32,6 +33,11 @@ class HourValue:
         gain = self.best - self.random
         return (self.chosen - self.random) / gain if gain > 1e-9 * max(self.best, 1e-300) else None
 
+    def gain_within(self, delay: timedelta) -> float | None:
+        """(chosen − random) per message, of the clicks that come within ``delay`` of sending; None without messages."""
+        share = clicked_within(delay.total_seconds())
+        return share * (self.chosen - self.random) / self.messages if self.messages else None
+
 
 @dataclass(frozen=True)
 class TrueEffect:
@@ -49,11 +55,15 @@ class TrueEffect:
     happened: float
 
 
-def hour_value(settings: Settings, truth: Path, *, since: datetime | None = None) -> HourValue:
-    """Over all messages of the world so far, or those sent from ``since`` on."""
+def hour_value(
+    settings: Settings, truth: Path, *, since: datetime | None = None, of: Collection[str] | None = None
+) -> HourValue:
+    """Over all messages of the world so far, or those sent from ``since`` on; of: these message ids alone."""
     rows = TruthFolder.at(truth, settings).messages(TRUTH_SCHEMA).to_pandas()
     if since is not None:
         rows = rows[rows["sent_at"] >= since]
+    if of is not None:
+        rows = rows[rows["message_id"].isin(of)]
     rates = rows[["true_click_rate", "true_best_rate", "true_random_rate"]].sum()
     return HourValue(len(rows), *(float(rate) for rate in rates))
 

@@ -168,6 +168,11 @@ def _place(shares: Floats, drawn: Floats) -> Numbers:
     )
 
 
+def clicked_within(seconds: float) -> float:
+    """Of a message's clicks, the share expected within so many seconds of sending it."""
+    return float(_delayed_within(np.array([seconds]), *_CLICK_DELAY)[0])
+
+
 def ordered_within(seconds: Floats) -> Floats:
     """Of the orders that a message makes, the share expected within so many seconds of sending it; of any shape."""
     read_after = _delay(ndtri((np.arange(_QUANTILES) + 0.5) / _QUANTILES), *_CLICK_DELAY)

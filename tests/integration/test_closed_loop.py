@@ -214,6 +214,25 @@ def test_the_summary_lays_truth_beside_report(played: Played) -> None:
     assert float(line.split()[3]) > 0
 
 
+def test_the_summary_lays_the_gain_of_hours_beside_its_estimates(played: Played) -> None:
+    last = played.nights[-1].business_date
+    told = summary(played.engine, played.settings, played.truth, business_date=last).splitlines()
+    begin = told.index("Clicks gained over random hours, per 100 messages, within a day of sending")
+    lines = {line.split()[0]: line for line in told[begin + 1 : begin + 7]}
+    assert set(lines) == {"estimator", "true", "DR", "SNIPS", "IPS", "experiment"}
+    assert float(lines["true"].split()[1]) != 0
+    values = {
+        row.estimator: row
+        for row in played.rows(
+            "select * from marketing.policy_values where policy = 'random_hour' and business_date = :day", day=last
+        )
+    }
+    for name in ("dr", "experiment"):
+        row, line = values[name], lines["DR" if name == "dr" else name]
+        assert row.verdict in line
+        assert (f"{100 * row.difference:+.3f}" if row.difference is not None else "–") in line.split()
+
+
 def test_a_rerun_over_the_same_folders_changes_nothing(played: Played) -> None:
     before, truth = played.fingerprints(), played.truth_rows()
     files = {file: file.read_bytes() for file in Path(played.settings.landing).rglob("*.parquet")}
