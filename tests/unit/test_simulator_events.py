@@ -217,6 +217,12 @@ def test_items_of_a_later_day_are_those_that_changed() -> None:
     assert sorted(rows.num_rows > 0 for rows in changes) == [False] * 6 + [True]
 
 
+def test_a_world_has_the_published_rates_unless_it_says_otherwise() -> None:
+    assert World().click_rate == rates.CLICK_RATE
+    sells = {terms.campaign_id: terms.orders_per_click for terms in World().campaigns}
+    assert sells == {"picks": rates.ORDERS_PER_CLICK, "comeback": 0.0, "welcome": rates.ORDERS_PER_CLICK}
+
+
 def test_a_setting_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValidationError, match="custmers"):
         World.model_validate({"custmers": 5})
