@@ -148,6 +148,14 @@ def test_without_features_it_says_what_to_run(engine: Engine, settings: Settings
         learn_send_times(engine, settings, business_date=DATE)
 
 
+def test_unsound_features_are_counted_and_nobody_is_named(shop: Shop, engine: Engine, settings: Settings) -> None:
+    for name, hours in (("ana", 24), ("ben", 23), ("cleo", 7)):
+        shop.customer(name, active_hours=[1.0] * hours)
+    with pytest.raises(ValueError, match=r"other than 24 for 2 customers on 2017-11-30: run build_features") as refused:
+        learn_send_times(engine, settings, business_date=DATE)
+    assert not any(name in str(refused.value) for name in ("ben", "cleo"))
+
+
 def test_a_night_goes_on_from_the_one_before_and_a_rerun_gives_the_same(
     shop: Shop, engine: Engine, settings: Settings
 ) -> None:
