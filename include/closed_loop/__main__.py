@@ -6,6 +6,7 @@ Always starts afresh, in a database and folders of its own below the state direc
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import warnings
@@ -31,6 +32,8 @@ from include.settings import STATE_DIRECTORY, Settings  # noqa: E402
 from include.simulator import World, world_named  # noqa: E402
 
 SETTINGS_FILE = Path(__file__).parent / "settings.yaml"
+PREFIX = "simulation_"
+"""Of databases and folders, which are dropped and made anew: none of the user's begins with it."""
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -40,9 +43,17 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--world", default="mild", help="personal hours none, mild or strong, or a YAML file")
     parser.add_argument("--seed", type=int, help="default: the world's")
     parser.add_argument("--train-every", type=int, default=7, metavar="NIGHTS", help="train the recommender so often")
-    parser.add_argument("--name", default="simulation", help="of the database and the folder")
+    parser.add_argument(
+        "--name", type=_own_name, default="nights", help=f"of the database and the folder, after {PREFIX}"
+    )
     parser.add_argument("--state", type=Path, default=STATE_DIRECTORY, help="folder of servers and data")
     return parser.parse_args(given)
+
+
+def _own_name(name: str) -> str:
+    if not re.fullmatch("[a-z0-9_]{1,40}", name):
+        raise argparse.ArgumentTypeError(f"{name!r} is not 1 to 40 of the characters a-z, 0-9 and _")
+    return PREFIX + name
 
 
 def main(given: list[str] | None = None) -> int:

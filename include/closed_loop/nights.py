@@ -20,7 +20,13 @@ from include.quality import QualityGateFailed, check_data_quality
 from include.recommender import generate_recommendations, publish_recommendations, train_recommender
 from include.recommender.shards import shard_count
 from include.reporting import compute_reports
-from include.scheduling import learn_responses, learn_send_times, schedule_messages
+from include.scheduling import (
+    evaluate_policies,
+    find_campaigns_to_approve,
+    learn_responses,
+    learn_send_times,
+    schedule_messages,
+)
 from include.settings import Settings
 from include.simulator import World, hour_value, write_day, write_history
 
@@ -122,8 +128,11 @@ def _run_stages(engine: Engine, settings: Settings, day: date, clock: _StopWatch
         learn_responses(engine, settings, business_date=day)
     with clock("plan"):
         planned = schedule_messages(engine, settings, business_date=day).messages_planned
+        # Asked as in the DAG; nobody is there to answer.
+        find_campaigns_to_approve(engine, settings, business_date=day)
     with clock("reports"):
         clicked = compute_reports(engine, settings, business_date=day).clicked
+        evaluate_policies(engine, settings, business_date=day)
     return planned, clicked
 
 

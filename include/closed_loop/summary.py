@@ -10,21 +10,28 @@ from sqlalchemy import Engine, select
 
 from include.business_time import start_of_day
 from include.db.sql import statement
-from include.db.tables import campaign_lift, campaign_results
+from include.db.tables import CHOSEN, RANDOM_HOUR, campaign_lift, campaign_results, policy_values
+from include.reporting.formats import estimator_label
+from include.scheduling.policy_log import WINDOW_DAYS
 from include.settings import Settings
 from include.simulator import TrueEffect, hour_value, true_effects
 
 METRIC = "margin_per_customer"
 LAST_DAYS = 14
+CLICK_WINDOW = timedelta(hours=24)
+"""Of the clicks that policies are valued by."""
 
 
 def summary(engine: Engine, settings: Settings, truth: Path, *, business_date: date) -> str:
-    """Lines of text: hours against the oracle's, and every campaign's true effect beside its reported one.
+    """Lines of text: hours against the oracle's, what they truly gain over random ones beside what the log says by each
+    estimator and by the control of random hours, and every campaign's true effect beside its reported one.
 
     business_date: the last night that was run. All of it is made up, and the text says so.
     """
     lines = [f"Truth and report as of {business_date} (customers, purchases and answers are made up)"]
     lines += ["", *_hours(settings, truth, business_date)]
+    lines += ["", "Clicks gained over random hours, per 100 messages, within a day of sending"]
+    lines += _gains(engine, settings, truth, business_date)
     lines += ["", "Margin per customer, treated less control", *_effects(engine, settings, truth, business_date)]
     return "\n".join(lines)
 
@@ -42,6 +49,33 @@ def _hours(settings: Settings, truth: Path, business_date: date) -> list[str]:
             f"{value.chosen:,.1f}, at random hours {value.random:,.1f}, at the best {value.best:,.1f})"
         )
     return lines
+
+
+def _gains(engine: Engine, settings: Settings, truth: Path, business_date: date) -> list[str]:
+    """The true gain, at random hours of the same channel; and each estimate of it."""
+    bound = {
+        "business_date": business_date,
+        "window_days": WINDOW_DAYS,
+        "end_of_day": start_of_day(business_date + timedelta(days=1), settings.business_time_zone),
+        "chosen": CHOSEN,
+    }
+    of_date = policy_values.c.business_date == business_date, policy_values.c.policy == RANDOM_HOUR
+    with engine.connect() as connection:
+        chosen = set(connection.execute(statement(__file__, "chosen_sends"), bound).scalars())
+        rows = connection.execute(select(policy_values).where(*of_date).order_by(policy_values.c.estimator)).all()
+    true = hour_value(settings, truth, of=chosen).gain_within(CLICK_WINDOW)
+    lines = [f"  {'estimator':<14} {'gain':>9}  {'interval':<20} verdict", f"  {'true':<14} {_per_hundred(true):>9}"]
+    for row in rows:
+        limits = row.difference_low, row.difference_high
+        interval = "" if row.difference is None else f"[{', '.join(map(_per_hundred, limits))}]"
+        lines.append(
+            f"  {estimator_label(row.estimator):<14} {_per_hundred(row.difference):>9}  {interval:<20} {row.verdict}"
+        )
+    return lines
+
+
+def _per_hundred(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.3f}"
 
 
 def _effects(engine: Engine, settings: Settings, truth: Path, business_date: date) -> list[str]:

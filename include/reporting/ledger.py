@@ -15,7 +15,7 @@ from include.reporting.page_data import snapshot
 from include.settings import Settings
 
 DECISIONS_SHOWN = 50
-COMPETED = ("capped", "no_capacity", "over_budget", "not_worth_sending")
+COMPETED = ("capped", "no_capacity", "over_budget")
 """Decisions that another campaign's message may be the cause of."""
 NOT_SENT = {
     "failed": "could not be sent",
@@ -49,6 +49,8 @@ class Entry:
     error: str | None = None
     sent_at_local: datetime | None = None
     answered_by: str | None = None
+    approved_late: bool | None = None
+    """Only when the hour that was drawn was over; None: nobody was asked, or answered."""
     delivered_at: datetime | None = None
     opened_at: datetime | None = None
     clicked_at: datetime | None = None
@@ -119,6 +121,10 @@ def _outcome(entry: Entry) -> Iterator[str]:
 
 def _hour(entry: Entry) -> Iterator[str]:
     if entry.decision != "scheduled":
+        return
+    if entry.approved_late:
+        if entry.state in ("sent", "unknown"):
+            yield "It left later than drawn, so its hour is not counted."
         return
     if entry.propensity is None:
         yield "No probability is known of this hour, since it was not left to the draw."

@@ -60,9 +60,10 @@ class ResponseSummary:
 def learn_responses(engine: Engine, settings: Settings, *, business_date: date) -> ResponseSummary:
     """Replace the rows of ``response_models`` of ``business_date``: subjects fatigue and conversion, by channel.
 
-    As of the end of the date, from ``messages``, ``message_history``, ``engagements`` and purchases; machines' clicks
-    never count. Sends and clicks lose half their weight every ``scheduling.half_life_days``. Methods: ``conversion``,
-    ``fatigue``. With no data at all the documented priors are written.
+    As of the end of the date, from ``messages``, ``message_history``, ``engagements``, ``consents`` and purchases;
+    machines' clicks never count, and a consent taken back after a message is an unsubscribe. Sends and clicks lose
+    half their weight every ``scheduling.half_life_days``. Methods: ``conversion``, ``fatigue``. With no data at all
+    the documented priors are written.
     """
     started = time.perf_counter()
     with engine.begin() as connection:

@@ -87,10 +87,9 @@ def _activity(people: pyarrow.Table, features_date: date) -> NDArray[np.float32]
     lists = pyarrow.compute.split_pattern(told.filter(pyarrow.array(known)), ",")
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
     if (lengths != HOURS).any():
-        row = int(np.flatnonzero(known)[np.flatnonzero(lengths != HOURS)[0]])
         raise ValueError(
-            f"customer_features.active_hours of customer {people['customer_id'][row]} on {features_date} has "
-            f"{lengths[lengths != HOURS][0]} entries, not {HOURS}: run build_features again"
+            f"customer_features.active_hours has a number of entries other than {HOURS} for "
+            f"{int((lengths != HOURS).sum()):,} customers on {features_date}: run build_features again"
         )
     shares = np.zeros((len(told), HOURS), np.float32)
     shares[known] = lists.flatten().cast(pyarrow.float32()).to_numpy().reshape(-1, HOURS)

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from include.simulator import rates
 from include.simulator.catalogue import Catalogue, catalogue_of
-from include.simulator.chance import Floats, Numbers, Subjects, geometric, normal, numbered, poisson, uniform
+from include.simulator.chance import (
+    Floats,
+    Numbers,
+    Subjects,
+    geometric,
+    normal,
+    numbered,
+    opaque_ids,
+    poisson,
+    uniform,
+)
 from include.simulator.clock import DayClock
 from include.simulator.people import DEVICES, EMAIL, People, drawn_category, people_of
 from include.simulator.world import World
@@ -58,7 +68,6 @@ class _Visits:
     """Arrays of one entry per visit. subjects: what its draws go by. begins: seconds since 1970."""
 
     who: Numbers
-    number: Numbers
     subjects: Subjects
     begins: Floats
     views: Numbers
@@ -132,7 +141,6 @@ def _visits(today: _Day, who: Numbers) -> _Visits:
     fills_cart = uniform(visits, *today.names("cart")) < rates.CART_SHARE
     return _Visits(
         who=who[owner],
-        number=number,
         subjects=visits,
         # A fraction of a second of its own: no two customers' events fall on one instant for long.
         begins=np.floor(begins) + np.round(uniform(visits, *today.names("fraction")), 3),
@@ -228,22 +236,22 @@ def _returned(today: _Day, then: _Day, which: int, visits: _Visits) -> pyarrow.T
     at = np.floor(today.clock.instant(today.people.zone[who], hour)) + np.round(uniform(asked[kept], "fraction"), 3)
     quantity = None if lines.quantity is None else lines.quantity[kept]
     back = _Lines("return", lines.visit[kept], lines.code[kept], at, lines.item[kept], quantity)
-    return _table(then, visits, back, prefix="return-")
+    return _table(then, visits, back)
 
 
-def _table(today: _Day, visits: _Visits, lines: _Lines, prefix: str = "") -> pyarrow.Table:
+def _table(today: _Day, visits: _Visits, lines: _Lines) -> pyarrow.Table:
     who, visit = visits.who[lines.visit], lines.visit
     ids = today.people.ids.take(pyarrow.array(who))
-    day = f"{prefix}{today.clock.day:%Y%m%d}"
-    number = pyarrow.array(visits.number[visit]).cast(pyarrow.string())
-    code = pyarrow.array(lines.code).cast(pyarrow.string())
+    event = numbered(visits.subjects[visit], lines.code)
+    # A return is not the purchase it undoes, but of the same order.
+    called = "return" if lines.event_type == "return" else "event"
     items = today.catalogue.ids.take(pyarrow.array(lines.item))
     nothing = pyarrow.nulls(len(visit), pyarrow.string())
     is_search, is_priced = lines.event_type == "search", lines.quantity is not None
     price = today.catalogue.prices(today.clock.day)[lines.item]
     in_app = today.people.has_push[who] & (uniform(visits.subjects[visit], *today.names("in the app")) < 0.5)
     columns = {
-        "event_id": pyarrow.compute.binary_join_element_wise(day, ids, number, code, "-"),
+        "event_id": opaque_ids(event, *today.names(f"{called} id")),
         "event_type": pyarrow.repeat(pyarrow.scalar(lines.event_type), len(visit)),
         "customer_id": ids,
         "occurred_at": instants(lines.at),
@@ -251,9 +259,7 @@ def _table(today: _Day, visits: _Visits, lines: _Lines, prefix: str = "") -> pya
         "quantity": pyarrow.array(lines.quantity, pyarrow.float64()) if is_priced else pyarrow.nulls(len(visit)),
         "unit_price": pyarrow.array(price) if is_priced else pyarrow.nulls(len(visit)),
         "query": _queries(today.catalogue, lines.item) if is_search else nothing,
-        "order_id": pyarrow.compute.binary_join_element_wise(f"{today.clock.day:%Y%m%d}", ids, number, "-")
-        if is_priced
-        else nothing,
+        "order_id": opaque_ids(visits.subjects[visit], *today.names("order id")) if is_priced else nothing,
         "message_id": nothing,
         "device": pyarrow.array(DEVICES).take(pyarrow.array(today.people.device[who])),
         "channel": pyarrow.array(np.where(in_app, "app", "web")),

@@ -11,6 +11,7 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -23,13 +24,12 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _TWO_TO_53 = float(2**53)
 _MOST = 64
 """No count of events per customer and day goes beyond."""
+_HEX = np.array([f"{byte:02x}" for byte in range(256)], dtype="S2")
 
 
 def uniform(subjects: Subjects, *names: object) -> Floats:
     """A number in (0, 1) for each subject, of the subjects' shape."""
-    base = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
-    mixed = _mixed(subjects ^ np.uint64(int.from_bytes(base[:8], "big")))
-    return ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) / _TWO_TO_53
+    return ((_hashed(subjects, names) >> np.uint64(11)).astype(np.float64) + 0.5) / _TWO_TO_53
 
 
 def normal(subjects: Subjects, *names: object) -> Floats:
@@ -74,6 +74,17 @@ def numbered(subjects: Subjects, numbers: Numbers) -> Subjects:
 def of_texts(texts: NDArray[np.object_]) -> Subjects:
     """The subjects that ids stand for, (n,)."""
     return pd.util.hash_array(np.asarray(texts, dtype=object), categorize=False)
+
+
+def opaque_ids(subjects: Subjects, *names: object) -> pyarrow.Array:
+    """An id of 16 hexadecimal digits for each subject, (n,), that tells neither the subject nor the names."""
+    digits = _HEX[_hashed(subjects, names).astype(">u8").view(np.uint8)].view("S16")
+    return pyarrow.array(digits).cast(pyarrow.string())
+
+
+def _hashed(subjects: Subjects, names: tuple[object, ...]) -> Subjects:
+    base = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
+    return _mixed(subjects ^ np.uint64(int.from_bytes(base[:8], "big")))
 
 
 def _mixed(values: Subjects) -> Subjects:

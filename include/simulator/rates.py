@@ -23,8 +23,8 @@ UNSUBSCRIBE_RATE = 0.0022
 HARD_BOUNCE_RATE = 0.0070
 SOFT_BOUNCE_RATE = 0.0023
 COMPLAINT_RATE = 0.0002
-CLICK_DELAY_HOURS, CLICK_DELAY_SIGMA = 2.1, 2.19
-"""Median and spread of a lognormal delay: its mean is 2.1 · exp(2.19² / 2) = 23 hours."""
+CLICK_DELAY_HOURS, CLICK_DELAY_SIGMA = 2.1, 2.27
+"""Median and spread of a lognormal delay that is cut at LONGEST_DELAY_DAYS: so cut, its mean is 23 hours."""
 
 # --- answers to messages: the world of the bars for the choice of hour -------------------------------------------
 

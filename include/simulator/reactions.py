@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from include.settings import CHANNELS, Settings
 from include.simulator.activity import EVENT_SCHEMA, instants
 from include.simulator.catalogue import Catalogue, catalogue_of
-from include.simulator.chance import Floats, Numbers, uniform
+from include.simulator.chance import Floats, Numbers, opaque_ids, uniform
 from include.simulator.clock import DayClock
 from include.simulator.people import DEVICES, PUSH, People, people_of
 from include.simulator.responses import Answers, ClickTruth, answers, click_truth
@@ -197,7 +197,10 @@ def _engagement_rows(
 
 
 def _events(sending: _Sending) -> list[pyarrow.Table]:
-    """A click leads to the item's page; what was bought because of the message."""
+    """A click leads to the item's page, by a link that names the message; what was bought because of the message.
+
+    A shop cannot know what it would have sold without a message, so such a purchase looks like any other.
+    """
     told = sending.answers
     clicks, orders = np.flatnonzero(told.clicks), np.flatnonzero(told.orders)
     clicked, ordered = sending.at_place(told.clicked_place)[clicks], sending.at_place(told.ordered_place)[orders]
@@ -209,11 +212,11 @@ def _events(sending: _Sending) -> list[pyarrow.Table]:
 
 def _event_rows(sending: _Sending, kind: str, which: Numbers, at: Floats, items: Numbers) -> pyarrow.Table:
     sent, people, count = sending.sent, sending.people, len(which)
-    message_id = pyarrow.array(sent.message_id[which], pyarrow.string())
+    subjects, seed = sent.subjects()[which], sending.world.seed
     is_order, nothing = kind == "purchase", pyarrow.nulls(count)
     prices = sending.catalogue.prices(sending.day)[items]
     rows = {
-        "event_id": pyarrow.compute.binary_join_element_wise("message", message_id, kind, "-"),
+        "event_id": opaque_ids(subjects, seed, f"{kind} id"),
         "event_type": pyarrow.repeat(pyarrow.scalar(kind), count),
         "customer_id": people.ids.take(pyarrow.array(sent.who[which])),
         "occurred_at": instants(at[which]),
@@ -221,8 +224,8 @@ def _event_rows(sending: _Sending, kind: str, which: Numbers, at: Floats, items:
         "quantity": pyarrow.array(np.ones(count)) if is_order else nothing,
         "unit_price": pyarrow.array(prices) if is_order else nothing,
         "query": nothing,
-        "order_id": pyarrow.compute.binary_join_element_wise("message", message_id, "-") if is_order else nothing,
-        "message_id": message_id,
+        "order_id": opaque_ids(subjects, seed, "order id") if is_order else nothing,
+        "message_id": nothing if is_order else pyarrow.array(sent.message_id[which], pyarrow.string()),
         "device": pyarrow.array(DEVICES).take(pyarrow.array(people.device[sent.who[which]])),
         "channel": pyarrow.array(np.where(sent.channel[which] == PUSH, "app", "web").astype(object), pyarrow.string()),
         "generated": pyarrow.repeat(pyarrow.scalar(True), count),

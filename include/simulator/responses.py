@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, ndtr, ndtri
 
 from include.simulator import rates
 from include.simulator.catalogue import Catalogue
@@ -20,6 +20,12 @@ from include.simulator.sent import Sent
 from include.simulator.world import World
 
 Mask = NDArray[np.bool_]
+
+_CLICK_DELAY = (rates.CLICK_DELAY_HOURS, rates.CLICK_DELAY_SIGMA)
+_ORDER_DELAY = (rates.ORDER_DELAY_HOURS, rates.ORDER_DELAY_SIGMA)
+"""Median, hours, and sigma of a lognormal; an order waits for both."""
+_LONGEST_DELAY = float(rates.LONGEST_DELAY_DAYS * DAY_SECONDS)
+_QUANTILES = 500
 
 
 @dataclass(frozen=True)
@@ -112,9 +118,7 @@ def answers(world: World, people: People, clock: DayClock, sent: Sent, truth: Cl
     scans_late = scans & ((sent.items >= 0).sum(axis=1) >= 3) & happens(rates.LATE_SCAN_SHARE, "late scan")
     delivered_at = np.floor(sent.sent_at + 1 + 4 * uniform(subjects, seed, "delivered"))
     haste = np.where(scans_late, 60 + 60 * uniform(subjects, seed, "late"), 1 + 4 * uniform(subjects, seed, "machine"))
-    reads_at = np.floor(
-        sent.sent_at + _delay(subjects, rates.CLICK_DELAY_HOURS, rates.CLICK_DELAY_SIGMA, seed, "click delay")
-    )
+    reads_at = np.floor(sent.sent_at + _delay(normal(subjects, seed, "click delay"), *_CLICK_DELAY))
     order_rate = _order_rate(world, sent, truth, relative)
     without_click = _terms(world, sent, "orders_without_click") * relative
     buys = np.where(clicks, _terms(world, sent, "orders_per_click"), without_click)
@@ -138,9 +142,7 @@ def answers(world: World, people: People, clock: DayClock, sent: Sent, truth: Cl
         complains=arrived & by_email & happens(np.minimum(rates.COMPLAINT_RATE * annoyed, 0.5), "complaint"),
         orders=arrived & shares.any(axis=1) & happens(buys, "order"),
         order_rate=order_rate * shares.any(axis=1),
-        ordered_at=np.floor(
-            reads_at + _delay(subjects, rates.ORDER_DELAY_HOURS, rates.ORDER_DELAY_SIGMA, seed, "order delay")
-        ),
+        ordered_at=reads_at + np.round(_delay(normal(subjects, seed, "order delay"), *_ORDER_DELAY), 3),
         ordered_place=_place(shares, uniform(subjects, seed, "ordered place")),
         item_share=shares,
     )
@@ -166,7 +168,26 @@ def _place(shares: Floats, drawn: Floats) -> Numbers:
     )
 
 
-def _delay(subjects: NDArray[np.uint64], median_hours: float, sigma: float, *names: object) -> Floats:
-    """Seconds, lognormal."""
-    seconds = 3600 * median_hours * np.exp(sigma * normal(subjects, *names))
-    return np.clip(seconds, rates.SHORTEST_DELAY_SECONDS, rates.LONGEST_DELAY_DAYS * DAY_SECONDS)
+def clicked_within(seconds: float) -> float:
+    """Of a message's clicks, the share expected within so many seconds of sending it."""
+    return float(_delayed_within(np.array([seconds]), *_CLICK_DELAY)[0])
+
+
+def ordered_within(seconds: Floats) -> Floats:
+    """Of the orders that a message makes, the share expected within so many seconds of sending it; of any shape."""
+    read_after = _delay(ndtri((np.arange(_QUANTILES) + 0.5) / _QUANTILES), *_CLICK_DELAY)
+    grid = np.geomspace(2 * rates.SHORTEST_DELAY_SECONDS, 2 * _LONGEST_DELAY, _QUANTILES)
+    share: Floats = np.interp(seconds, grid, _delayed_within(grid[:, None] - read_after, *_ORDER_DELAY).mean(axis=1))
+    return share
+
+
+def _delay(drawn: Floats, median_hours: float, sigma: float) -> Floats:
+    """Seconds, lognormal within the bounds; drawn: standard normal."""
+    return np.clip(3600 * median_hours * np.exp(sigma * drawn), rates.SHORTEST_DELAY_SECONDS, _LONGEST_DELAY)
+
+
+def _delayed_within(seconds: Floats, median_hours: float, sigma: float) -> Floats:
+    """The share of such delays that are no longer."""
+    drawn = np.log(np.clip(seconds, rates.SHORTEST_DELAY_SECONDS, None) / (3600 * median_hours)) / sigma
+    share: Floats = np.where(seconds >= _LONGEST_DELAY, 1.0, ndtr(drawn))
+    return np.where(seconds < rates.SHORTEST_DELAY_SECONDS, 0.0, share)

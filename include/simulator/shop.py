@@ -85,8 +85,10 @@ def write_day(engine: Engine, settings: Settings, world: World, truth: Path, *, 
         return _due(kept, settings, business_date, table, schema, fresh)
 
     who = shop_files.joined_on(world, business_date)
-    events = with_defects(world, business_date, events_of(world, business_date, settings.business_time_zone))
+    own = events_of(world, business_date, settings.business_time_zone)
     answered = due("events", EVENT_SCHEMA, reactions.events)
+    # One file, in order of time: which purchases messages caused is not for the product to know.
+    events = pyarrow.concat_tables([own, answered]).sort_by([("occurred_at", "ascending"), ("event_id", "ascending")])
     engagements = due("engagements", ENGAGEMENT_SCHEMA, reactions.engagements)
     consents = due("consents", CONSENT_SCHEMA, reactions.consents)
     items = shop_files.items(world, settings, business_date, changed_only=True)
@@ -97,7 +99,7 @@ def write_day(engine: Engine, settings: Settings, world: World, truth: Path, *, 
     write("customers", FILE, shop_files.customers(world, who, clock))
     write("items", FILE, items)
     write("consents", FILE, pyarrow.concat_tables([shop_files.consents(world, who, clock), consents]))
-    written = write("events", FILE, events) + write("events", f"{FILE}_answers", answered)
+    written = write("events", FILE, with_defects(world, business_date, events))
     write("engagements", FILE, engagements)
     return DaySummary(business_date.isoformat(), written, engagements.num_rows, len(sent))
 

@@ -16,7 +16,7 @@ from include.settings import CHANNELS, Settings
 from include.simulator import rates
 from include.simulator.activity import instants
 from include.simulator.catalogue import Catalogue, catalogue_of
-from include.simulator.chance import Floats, Numbers, uniform
+from include.simulator.chance import Floats, Numbers, opaque_ids, uniform
 from include.simulator.clock import DAY_SECONDS, DayClock
 from include.simulator.people import People, people_of
 from include.simulator.world import World
@@ -53,7 +53,9 @@ def customers(world: World, who: Numbers, clock: DayClock) -> pyarrow.Table:
         {
             "customer_id": people.ids.take(pyarrow.array(who)),
             "email": _given(people.has_email[who], [f"customer-{number}@mail.example.com" for number in numbers]),
-            "push_token": _given(people.has_push[who], [f"token-{world.seed}-{number}" for number in numbers]),
+            "push_token": _given(
+                people.has_push[who], opaque_ids(people.subjects[who], world.seed, "push token").to_pylist()
+            ),
             "time_zone": _given(known, [world.time_zones[zone].time_zone for zone in zones]),
             "locale": [world.time_zones[zone].locale for zone in zones],
             "country": [world.time_zones[zone].country for zone in zones],

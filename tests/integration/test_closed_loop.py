@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet
 import pytest
 from sqlalchemy import create_engine, text
@@ -170,6 +172,33 @@ def test_nothing_of_the_truth_reached_the_product(played: Played) -> None:
     assert {row[0] for row in keys} == {"generated", "device", "channel"}
 
 
+def test_no_column_tells_which_purchases_messages_caused(played: Played) -> None:
+    truth = played.truth_rows().to_pandas().dropna(subset="ordered_at")
+    caused_by = set(zip(truth["customer_id"], truth["ordered_at"].dt.floor("ms"), strict=True))
+    with played.engine.connect() as connection:
+        bought = pd.read_sql(text("select * from marketing.events where event_type = 'purchase'"), connection)
+    bought = bought[bought["occurred_at"] >= truth["sent_at"].min().floor("D")]
+    keys = zip(bought["customer_id"], bought["occurred_at"].dt.floor("ms"), strict=True)
+    caused = np.array([key in caused_by for key in keys])
+    assert 5 < caused.sum() < len(caused) / 2
+    assert bought[["event_id", "order_id"]].stack().str.fullmatch("[0-9a-f]{16}").all()
+    looks = (
+        bought.astype(str)
+        .drop(columns=["row_number", "unit_price"])
+        .assign(
+            event_id=bought["event_id"].str.len(),
+            order_id=bought["order_id"].str.len(),
+            customer_id=bought["customer_id"].str[:1],
+            item_id=bought["item_id"].str[:1],
+            occurred_at=bought["occurred_at"].dt.microsecond == 0,
+        )
+    )
+    for column in looks:
+        assert set(looks.loc[caused, column]) <= set(looks.loc[~caused, column]), column
+    spread = bought["row_number"][caused].max() - bought["row_number"][caused].min()
+    assert spread > caused.sum(), "they stand among the others"
+
+
 def test_the_summary_lays_truth_beside_report(played: Played) -> None:
     last = played.nights[-1].business_date
     told = summary(played.engine, played.settings, played.truth, business_date=last)
@@ -183,6 +212,25 @@ def test_the_summary_lays_truth_beside_report(played: Played) -> None:
     )[0][0]
     assert f"{sent:,}" in line.split()
     assert float(line.split()[3]) > 0
+
+
+def test_the_summary_lays_the_gain_of_hours_beside_its_estimates(played: Played) -> None:
+    last = played.nights[-1].business_date
+    told = summary(played.engine, played.settings, played.truth, business_date=last).splitlines()
+    begin = told.index("Clicks gained over random hours, per 100 messages, within a day of sending")
+    lines = {line.split()[0]: line for line in told[begin + 1 : begin + 7]}
+    assert set(lines) == {"estimator", "true", "DR", "SNIPS", "IPS", "experiment"}
+    assert float(lines["true"].split()[1]) != 0
+    values = {
+        row.estimator: row
+        for row in played.rows(
+            "select * from marketing.policy_values where policy = 'random_hour' and business_date = :day", day=last
+        )
+    }
+    for name in ("dr", "experiment"):
+        row, line = values[name], lines["DR" if name == "dr" else name]
+        assert row.verdict in line
+        assert (f"{100 * row.difference:+.3f}" if row.difference is not None else "–") in line.split()
 
 
 def test_a_rerun_over_the_same_folders_changes_nothing(played: Played) -> None:

@@ -109,6 +109,27 @@ def test_what_counts_as_a_loss(shop: Shop, settings: Settings) -> None:
     assert gained(shop, settings, lambda: engage(shop, "other", "complaint", **by_campaign)) == {"complained": 0.5}
 
 
+def test_a_consent_taken_back_counts_as_an_unsubscribe_once(shop: Shop, settings: Settings) -> None:
+    for name, at in (("one", SENT - 3 * DAY), ("two", SENT)):
+        shop.message("a", send_at=at, message_id=name, channel="app_push", campaign_id=name)
+    shop.consent("a", "app_push", granted=True, at=SENT - 50 * DAY)
+    for channel, granted, at in (
+        ("email", False, SENT + HOUR),
+        ("app_push", False, SENT - 4 * DAY),
+        ("app_push", False, SENT + DAY),
+        ("app_push", True, SENT + 2 * DAY),
+        ("app_push", False, SENT + 8 * DAY),
+    ):
+        refused = gained(shop, settings, lambda c=channel, g=granted, t=at: shop.consent("a", c, granted=g, at=t))
+        assert refused == {}, "of another channel, before, a refusal told again, too late"
+    # Had it been given once more, the refusal of the day after the message takes something back.
+    withdrawn = gained(shop, settings, lambda: shop.consent("a", "app_push", granted=True, at=SENT - DAY))
+    assert withdrawn == {"unsubscribed": 0.5}
+    told = {"at": SENT + 3 * DAY, "message_id": "one"}
+    both = gained(shop, settings, lambda: engage(shop, "told", "unsubscribe", **told))
+    assert both == {"unsubscribed": pytest.approx(0.5 * (2 ** (-3 / 75) - 1), rel=0.05)}, "of the message it names"
+
+
 def test_what_counts_as_a_click_and_an_order(shop: Shop, settings: Settings) -> None:
     shop.message("a", send_at=SENT - HOUR, message_id="one")
     shop.message("a", send_at=SENT, message_id="push", channel="app_push", campaign_id="other")

@@ -146,3 +146,11 @@ def test_running_twice_and_from_later_data_gives_the_same_rows(shop: Shop, engin
 def test_without_features_it_says_what_to_run(engine: Engine, settings: Settings) -> None:
     with pytest.raises(ValueError, match="run build_features"):
         learn_send_times(engine, settings, business_date=DATE)
+
+
+def test_unsound_features_are_counted_and_nobody_is_named(shop: Shop, engine: Engine, settings: Settings) -> None:
+    for name, hours in (("ana", 24), ("ben", 23), ("cleo", 7)):
+        shop.customer(name, active_hours=[1.0] * hours)
+    with pytest.raises(ValueError, match=r"other than 24 for 2 customers on 2017-11-30: run build_features") as refused:
+        learn_send_times(engine, settings, business_date=DATE)
+    assert not any(name in str(refused.value) for name in ("ben", "cleo"))

@@ -69,9 +69,19 @@ def test_how_the_hour_was_found_is_told() -> None:
     assert "probability" not in said("capped")
 
 
+def test_an_hour_approved_too_late_is_told_as_not_counted_and_nothing_else() -> None:
+    late = {"propensity": None, "explored": None, "approved_late": True}
+    assert "It left later than drawn, so its hour is not counted." in said(**late)
+    for state in ("sent", "planned", "expired"):
+        assert "No probability" not in said(state=state, **late)
+    assert "later" not in said(state="expired", **late)
+    assert "later" not in said(approved_late=False)
+
+
 def test_what_competed_is_told_where_it_matters() -> None:
     assert "Chosen for them that night instead: Summer and Winter." in said("capped", chosen=["Summer", "Winter"])
-    assert "Summer" not in said("no_consent", chosen=["Summer"])
+    for decision in ("no_consent", "not_worth_sending"):
+        assert "Summer" not in said(decision, chosen=["Summer"])
     words = said(chosen=["Summer"], left_out=["Autumn", "Late", "Winter"])
     assert "Planned for them that night as well: Summer." in words
     assert "Left out for them that night: Autumn, Late and Winter." in words

@@ -145,9 +145,9 @@ def test_decayed_counts_say_as_much_of_how_customers_differ_as_those_they_stand_
     np.testing.assert_allclose(of_halved, of_whole, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("sends", "most"), [(5.0, 0.99), (40.0, 0.95)])
+@pytest.mark.parametrize(("sends", "most", "off"), [(5.0, 0.99, 0.2), (40.0, 0.95, 0.1)])
 @pytest.mark.parametrize("gain", [0.0, 1.5])
-def test_intervals_cover_the_truth_as_often_as_they_say(sends: float, most: float, gain: float) -> None:
+def test_intervals_cover_the_truth_as_often_as_they_say(sends: float, most: float, off: float, gain: float) -> None:
     """They are too wide, if anything, where some 600 clicks in all must tell everyone's curves apart."""
     counts, rates = shop(customers=4000, sends=sends, gain=gain)
     posterior = learned(customers=4000, sends=sends, gain=gain).posterior(counts, 0)
@@ -157,7 +157,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(sends: float, most: floa
     assert 0.87 <= inside.mean() <= most
     mean = posterior.mean[:, DAYTIME]
     top = mean >= np.quantile(mean, 0.9)
-    assert mean[top].mean() == pytest.approx(truth[:, DAYTIME][top].mean(), rel=0.1)
+    assert mean[top].mean() == pytest.approx(truth[:, DAYTIME][top].mean(), rel=off)
 
 
 def test_activity_in_the_shop_speaks_for_whoever_was_never_written_to() -> None:

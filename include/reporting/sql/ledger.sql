@@ -17,6 +17,8 @@ decided as (
     where
         d.customer_id = :customer_id
         and (cast(:business_date as date) is null or d.business_date = :business_date)
+    order by d.business_date desc, campaign, d.campaign_id
+    limit :decisions
 )
 
 select
@@ -36,6 +38,8 @@ select
     m.error,
     m.sent_at at time zone d.zone as sent_at_local,
     a.answered_by,
+    -- As answers are settled.
+    a.status = 'approved' and a.answered_at >= d.send_at + interval '1 hour' as approved_late,
     since.delivered_at at time zone d.zone as delivered_at,
     since.opened_at at time zone d.zone as opened_at,
     since.clicked_at at time zone d.zone as clicked_at,
@@ -68,11 +72,12 @@ left join lateral (
 ) as since on true
 left join lateral (
     select
-        array_agg(r.campaign order by r.campaign) filter (where r.decision = 'scheduled') as chosen,
-        array_agg(r.campaign order by r.campaign)
-            filter (where r.decision in ('capped', 'no_capacity', 'over_budget', 'not_worth_sending')) as left_out
-    from decided as r
-    where r.business_date = d.business_date and r.campaign_id <> d.campaign_id
+        array_agg(rival.name order by rival.name) filter (where r.decision = 'scheduled') as chosen,
+        array_agg(rival.name order by rival.name)
+            filter (where r.decision in ('capped', 'no_capacity', 'over_budget')) as left_out
+    from marketing.message_decisions as r
+    left join marketing.campaigns as c on r.campaign_id = c.campaign_id
+    cross join lateral (select coalesce(c.name, r.campaign_id) as name) as rival
+    where r.customer_id = d.customer_id and r.business_date = d.business_date and r.campaign_id <> d.campaign_id
 ) as rivals on true
 order by d.business_date desc, d.campaign, d.campaign_id
-limit :decisions
