@@ -178,7 +178,7 @@ def _reasons(night: Night, campaign: int, messages: Messages) -> list[str]:
             reasons.append(f"{place}, moved there by a repair: the drawn hour, {full}, was full{remarks[number]}.")
             continue
         among = f"{hours[number]} feasible hours" + (f" of {channels[number]} channels" if channels[number] > 1 else "")
-        manner = "drawn evenly, to compare with," if how else "drawn"
+        manner = "its hour drawn evenly, to compare with," if how else "drawn"
         reasons.append(f"{place}, {manner} with probability {of:.3f} from {among}{remarks[number]}.")
     return reasons
 

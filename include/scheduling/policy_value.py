@@ -137,7 +137,7 @@ def _targets(part: LogPart, log: PolicyLog) -> dict[str, Floats]:
     """(sends, actions) by policy."""
     feasible, probabilities = part.sends.feasible, part.sends.probabilities
     return {
-        RANDOM: random_hour(feasible),
+        RANDOM: random_hour(feasible, probabilities),
         MODAL: best_hour(modal_scores(part.own_clicks, log.clicks[part.decided]), feasible, probabilities),
         GLOBAL: best_hour(rate_scores(log.clicks, log.sends)[part.decided], feasible, probabilities),
     }

@@ -298,7 +298,7 @@ def test_some_messages_go_at_an_even_hour_to_compare_with(shop: Shop, make_setti
     row = run(shop, make_settings(scheduling={"random_hour_share": 0.999}))[("spring", a)]
     assert row["policy"] == "random_hour"
     assert set(row["slot_probabilities"]["email"].values()) <= {0.076923, 0.076924}
-    assert "drawn evenly, to compare with, with probability 0.077 from 13 feasible hours" in row["reason"]
+    assert "its hour drawn evenly, to compare with, with probability 0.077 from 13 feasible hours" in row["reason"]
 
 
 def test_controls_and_the_held_out_are_ghosts_that_take_no_room(shop: Shop, make_settings: MakeSettings) -> None:

@@ -203,15 +203,15 @@ def test_the_former_format_and_both_channels(log: Log, settings: Settings) -> No
     for send in log.sends:
         send["slot_probabilities"] = send["slot_probabilities"]["email"]
         send["policy"] = None
-    both = {"email": {"08": 0.5, "12": 0.2}, "app_push": {"08": 0.1, "12": 0.1, "20": 0.1}}
+    both = {"email": {"08": 0.5, "12": 0.2}, "app_push": {"08": 0.1, "12": 0.15, "20": 0.05}}
     for customer in range(20):
         for back in range(15):
-            fields = {"channel": "app_push", "slot_probabilities": both, "propensity": 0.1}
+            fields = {"channel": "app_push", "slot_probabilities": both, "propensity": 0.15}
             log.add(f"p{customer}", DATE - timedelta(days=2 + back), 12, back % 2 == 0, **fields)
     log.write()
     found = values(log, settings)
     weight, reward = log.arrays()
-    weight[400:] = (1 / 5) / 0.1
+    weight[400:] = (0.3 / 3) / 0.15
     assert found["random_hour", "ips"]["value"] == pytest.approx((weight * reward).mean())
     assert found["random_hour", "ips"]["left_out"] == 0
 

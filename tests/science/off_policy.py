@@ -92,7 +92,7 @@ def logged(model: HourModel, world: World, seed: int, nights: int, exploration: 
     who, rates = np.arange(people), world.rates(0)
     feasible = np.broadcast_to(FEASIBLE, (people, HOURS))
     sends, clicks = np.zeros((2, people, DAY_TYPES, HOURS))
-    uniform = random_hour(feasible)
+    uniform = FEASIBLE / FEASIBLE.sum()
     told: list[tuple[Floats, Numbers, Floats, Any]] = []
     for night in range(nights):
         if night in LEARN_ON:
@@ -131,7 +131,7 @@ def targets(run: Run) -> dict[str, Floats]:
     np.add.at(by_night, (1, run.decided + 1, sends.action), sends.reward)
     sent, clicks = by_night.cumsum(axis=1)
     return {
-        "random_hour": random_hour(sends.feasible),
+        "random_hour": random_hour(sends.feasible, sends.probabilities),
         "modal_hour": best_hour(modal_scores(own, clicks[run.decided]), sends.feasible, sends.probabilities),
         "global_hour": best_hour(rate_scores(clicks, sent)[run.decided], sends.feasible, sends.probabilities),
     }
@@ -212,7 +212,9 @@ def greedy_run(place: Place, seed: int) -> tuple[float, bool, bool]:
         chosen = ~run.is_random
         sends = run.sends.of(chosen)
         left_out = usable(sends, EXPLORATION)[1].below_floor / len(sends)
-        totals = PolicyTotals.of(sends, random_hour(sends.feasible), reward_model(run.sends)[chosen])
+        totals = PolicyTotals.of(
+            sends, random_hour(sends.feasible, sends.probabilities), reward_model(run.sends)[chosen]
+        )
         unguarded = totals.totals.ratio(*TARGET_RATIO[Estimator.IPS]).interval(CONFIDENCE)
         is_refused = totals.value(Estimator.IPS).problem is not None
         return left_out, is_refused, unguarded.low <= place.rates[SLOTS].mean() <= unguarded.high
