@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from include.scheduling.channel_choice import channel_shares
 from include.scheduling.draws import Millionths, draw, in_millionths, joint_shares
 from include.scheduling.night import Floats, Mask, Night, Numbers
-from include.scheduling.outcome import CHOSEN, RANDOM_HOUR, REPAIRED, Messages
+from include.scheduling.outcome import CHOSEN, RANDOM_HOUR, Messages
 from include.scheduling.policy import winning_shares, with_exploration
 from include.scheduling.slots import HOURS
 from include.scheduling.target_policies import random_hour
@@ -118,6 +118,7 @@ class Drawing:
             choice=drawn,
             drawn=drawn,
             how=how,
+            is_repaired=np.zeros(len(customers), bool),
             best=drawn == (worth - paid).argmax(axis=1),
             probabilities=probabilities,
             value=worth[rows, drawn],
@@ -134,8 +135,8 @@ class Drawing:
         night = self.night
         whole: dict[str, Any] = {}
         channel, customers = choice // HOURS, messages.customer[rows]
-        whole["choice"], whole["how"] = messages.choice.copy(), messages.how.copy()
-        whole["choice"][rows], whole["how"][rows] = choice, REPAIRED
+        whole["choice"], whole["is_repaired"] = messages.choice.copy(), messages.is_repaired.copy()
+        whole["choice"][rows], whole["is_repaired"][rows] = choice, True
         told = {
             "rate": night.beliefs.rate[channel, customers, choice % HOURS].astype(np.float64),
             "orders_per_click": night.orders_per_click[messages.campaign[rows], channel],

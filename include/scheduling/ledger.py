@@ -17,7 +17,7 @@ from include.scheduling.assignment import ARMS
 from include.scheduling.draws import WHOLE, Millionths
 from include.scheduling.eligibility import obstacle_words
 from include.scheduling.night import Mask, Night, Numbers
-from include.scheduling.outcome import NO_GHOST, REPAIRED, Messages, Outcome
+from include.scheduling.outcome import NO_GHOST, RANDOM_HOUR, Messages, Outcome
 from include.scheduling.people import REACHED
 from include.scheduling.policy import POLICY_VERSION
 from include.scheduling.slots import HOURS
@@ -70,19 +70,18 @@ def _decisions(night: Night, outcome: Outcome, campaign: int, customers: Numbers
 
 
 def _message_columns(night: Night, campaign: int, messages: Messages) -> dict[str, pyarrow.Array]:
-    repaired = messages.how == REPAIRED
     zone, hour = night.people.zone[messages.customer], messages.choice % HOURS
     propensity = messages.probabilities[np.arange(len(messages)), messages.drawn] / WHOLE
     return {
         "reason": pyarrow.array(_reasons(night, campaign, messages), pyarrow.string()),
         "channel": _words(CHANNELS, messages.choice // HOURS),
         "send_at": _instants(night.hours.send_at[zone, hour]),
-        "propensity": pyarrow.array(propensity, mask=repaired),
+        "propensity": pyarrow.array(propensity, mask=messages.is_repaired),
         "slot_probabilities": pyarrow.array(_slot_probabilities(messages.probabilities), pyarrow.string()),
-        "policy": _words((*POLICIES, None), messages.how),
+        "policy": _words(POLICIES, messages.how),
         "expected_value": pyarrow.array(messages.value),
         "value_terms": pyarrow.array(_value_terms(messages), pyarrow.string()),
-        "explored": pyarrow.array(~messages.best, mask=repaired),
+        "explored": pyarrow.array(~messages.best, mask=messages.is_repaired),
     }
 
 
@@ -162,23 +161,24 @@ def _reasons(night: Night, campaign: int, messages: Messages) -> list[str]:
     zones = night.people.zones
     share = messages.probabilities[np.arange(len(messages)), messages.drawn] / WHOLE
     reasons = []
-    for number, (choice, drawn, how, zone, of) in enumerate(
+    for number, (choice, drawn, how, is_repaired, zone, of) in enumerate(
         zip(
             messages.choice.tolist(),
             messages.drawn.tolist(),
             messages.how.tolist(),
+            messages.is_repaired.tolist(),
             night.people.zone[messages.customer].tolist(),
             share.tolist(),
             strict=True,
         )
     ):
         place = f"{CHANNELS[choice // HOURS]} at {choice % HOURS:02d}:00 {zones[zone]}"
-        if how == REPAIRED:
+        if is_repaired:
             full = f"{CHANNELS[drawn // HOURS]} at {drawn % HOURS:02d}:00"
             reasons.append(f"{place}, moved there by a repair: the drawn hour, {full}, was full{remarks[number]}.")
             continue
         among = f"{hours[number]} feasible hours" + (f" of {channels[number]} channels" if channels[number] > 1 else "")
-        manner = "its hour drawn evenly, to compare with," if how else "drawn"
+        manner = "its hour drawn evenly, to compare with," if how == RANDOM_HOUR else "drawn"
         reasons.append(f"{place}, {manner} with probability {of:.3f} from {among}{remarks[number]}.")
     return reasons
 

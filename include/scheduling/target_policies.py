@@ -1,8 +1,8 @@
 """Ways of choosing the hour that ours is valued beside, as probabilities of the actions of logged sends. Pure.
 
 An action is a channel and an hour of the customer's clock, in this order on the last axis: ``channel × 24 + hour``.
-Every policy here does only what was feasible for the send, and keeps the shares of channels as they were logged, so that
-what is compared is the hour.
+Every policy here does only what was feasible for the send, and keeps the shares of channels as they were logged, so
+that what is compared is the hour.
 """
 
 from __future__ import annotations

@@ -266,7 +266,7 @@ def test_scarce_hours_go_by_value_and_a_repair_is_marked(shop: Shop, make_settin
     assert sorted(row["n"] for row in per_hour if row["send_at"] > END_OF_DAY) == [2, 2]
     repaired = [row for row in rows.values() if "repair" in row["reason"]]
     assert len(repaired) == summary.messages_repaired
-    assert all(row["propensity"] is None and row["policy"] is None and row["explored"] is None for row in repaired)
+    assert all(row["propensity"] is None and row["policy"] is not None and row["explored"] is None for row in repaired)
     assert all(row["slot_probabilities"] for row in repaired)
 
 

@@ -18,7 +18,6 @@ from scipy.stats import norm
 
 from include.scheduling.decide import decide
 from include.scheduling.draws import WHOLE
-from include.scheduling.outcome import REPAIRED
 from include.settings import SchedulingSettings
 from tests.science.nights import Case, faults, made_campaign, made_night, taken_up
 
@@ -76,7 +75,7 @@ def _probabilities() -> tuple[float, float, float, float]:
         expected += share.sum(axis=0)
         variance += (share * (1 - share)).sum(axis=0)
         drawn += np.bincount(messages.drawn, minlength=48)
-        stays = messages.how != REPAIRED
+        stays = ~messages.is_repaired
         left += share[stays].sum(axis=0)
         stayed += np.bincount(messages.drawn[stays], minlength=48)
         moved, going = moved + int((~stays).sum()), going + len(messages)

@@ -15,7 +15,7 @@ from include.db.tables import DECISIONS
 from include.scheduling.assignment import CONTROL, TREATED
 from include.scheduling.decide import decide
 from include.scheduling.draws import WHOLE
-from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, REPAIRED, Messages, Outcome
+from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, Messages, Outcome
 from include.settings import SchedulingSettings
 from tests.science.nights import Case, faults, made_campaign, made_night, taken_up
 
@@ -83,7 +83,10 @@ def test_expected_load_fits_the_capacity_so_few_are_repaired() -> None:
     outcome = decide(night, scheduling)
     messages = outcome.messages
     assert (outcome.decision == CODE["no_capacity"]).sum() > 100 or len(messages) > 900
-    assert (messages.how == REPAIRED).mean() < 0.1
+    assert 0 < messages.is_repaired.mean() < 0.1
+    at_random = messages.how == RANDOM_HOUR
+    assert (messages.is_repaired & at_random).any(), "a repair leaves it what it was meant to be"
+    assert at_random.mean() == pytest.approx(scheduling.random_hour_share, abs=0.02)
 
 
 def by_arrival(night: object, scheduling: SchedulingSettings, outcome: Outcome) -> float:
