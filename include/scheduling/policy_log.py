@@ -41,8 +41,8 @@ class LogPart:
     """Sends of some customers, those of one customer always together.
 
     sends: to be valued; actions are ``channel × 24 + hour``. is_random: drawn for the control, wherever they went then.
-    decided: (sends,), the night as a number. own_clicks: (sends, 24), at which hours the customer had clicked before. fold, day_type:
-    (sends,). includes_generated: (sends,), clicks made by the generator, not by people.
+    decided: (sends,), the night as a number. own_clicks: (sends, 24), at which hours the customer had clicked before.
+    fold, day_type: (sends,). includes_generated: (sends,), clicks made by the generator, not by people.
     """
 
     sends: LoggedSends
