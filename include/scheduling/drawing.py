@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from include.scheduling.channel_choice import channel_shares
+from include.scheduling.channel_choice import channel_shares, value_deviation
 from include.scheduling.draws import Millionths, draw, in_millionths, joint_shares
 from include.scheduling.night import Floats, Mask, Night, Numbers
 from include.scheduling.outcome import CHOSEN, RANDOM_HOUR, Messages
@@ -79,9 +79,8 @@ class Drawing:
                 posterior, feasible[rows, channel], self.scheduling.boldness, handicap
             )
             rate = night.beliefs.rate[channel, some, best_hour[rows, channel]]
-            spread[rows, channel] = (
-                rate * told.per_click[rows, channel] * np.sqrt(np.expm1(night.beliefs.log_variance[channel, some]))
-            )
+            earned = rate * told.per_click[rows, channel]
+            spread[rows, channel] = value_deviation(earned, night.beliefs.log_variance[channel, some])
         channels = channel_shares(mean, spread, np.asarray(feasible.any(axis=2)), self.scheduling.boldness)
         flat = feasible.reshape(len(customers), CHOICES)
         return with_exploration(joint_shares(channels, hour_shares), flat, self.scheduling.exploration)

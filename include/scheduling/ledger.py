@@ -6,7 +6,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from datetime import date
 
 import numpy as np
 import pyarrow
@@ -26,11 +25,6 @@ from include.settings import CHANNELS
 MESSAGE_NAMESPACE = uuid.UUID("6a5d5c0e-3f0e-5c1e-9a53-0f6f1b0f7d11")
 """Fixed for ever: a message's id follows from what makes it unique."""
 AT_ONCE = 100_000
-
-
-def message_id_of(campaign_id: str, customer_id: str, channel: str, send_date: date) -> str:
-    """The id of the one message that campaign, customer, channel and day can have."""
-    return str(uuid.uuid5(MESSAGE_NAMESPACE, json.dumps([campaign_id, customer_id, channel, send_date.isoformat()])))
 
 
 def decision_rows(night: Night, outcome: Outcome) -> Iterator[pyarrow.Table]:
@@ -117,7 +111,7 @@ def _leading_items(night: Night, messages: Messages) -> list[str | None]:
 
 
 def _message_ids(night: Night, messages: Messages) -> pyarrow.Array:
-    """As ``message_id_of``, many at once."""
+    """uuid5 of ``[campaign_id, customer_id, channel, send_date]`` as JSON: one message there can be of each."""
     beginnings = [f"[{json.dumps(campaign.campaign_id)}, " for campaign in night.campaigns]
     endings = [f', "{channel}", "{night.send_date.isoformat()}"]' for channel in CHANNELS]
     ids = night.people.ids.take(pyarrow.array(messages.customer)).to_pylist()

@@ -17,13 +17,11 @@ from include.db.sql import statement
 from include.db.tables import DECISIONS, message_decisions
 from include.scheduling.answers import Settled, settle_answers
 from include.scheduling.decide import decide
-from include.scheduling.ledger import decision_rows, message_id_of, message_rows
+from include.scheduling.ledger import decision_rows, message_rows
 from include.scheduling.night import Night
 from include.scheduling.outcome import Outcome
 from include.scheduling.read_night import read_night
 from include.settings import SchedulingSettings, Settings
-
-__all__ = ["ScheduleSummary", "message_id_of", "schedule_messages"]
 
 logger = logging.getLogger(__name__)
 
