@@ -37,8 +37,6 @@ MINIMUM_EFFECTIVE_SENDS = 200.0
 """Below this effective sample size (Σ w)²/Σ w² a few sends decide everything."""
 MINIMUM_EFFECTIVE_CUSTOMERS = 10.0
 """(Σ u²)²/Σ u⁴ of what each customer adds to the error: fewer, and the error itself is a matter of chance."""
-MOST_LEFT_OUT = 0.02
-"""Share of the sends beyond which IPS, which counts on weights that are 1 on average, is biased by what is missing."""
 TOLERANCE = 1.5e-6
 """Of probabilities that should sum to 1, be equal, or reach the floor: a log may keep millionths, rounded down."""
 
@@ -47,6 +45,11 @@ class Estimator(StrEnum):
     IPS = "ips"
     SNIPS = "snips"
     DR = "dr"
+
+
+MOST_LEFT_OUT = {Estimator.IPS: 0.02, Estimator.SNIPS: 0.05, Estimator.DR: 0.02}
+"""Share of the sends beyond which an estimate is too biased to be told: which are left out hangs on what was drawn, so
+weights are no longer 1 on average, which SNIPS alone makes up for, and full hours are seen less often than drawn."""
 
 
 class Problem(StrEnum):
@@ -277,7 +280,7 @@ class PolicyTotals:
     ) -> PolicyValue:
         """Of the target. left_out: beside the sends that these are totals of."""
         problem = self._problem()
-        if not problem and estimator == Estimator.IPS and left_out.share_of(self.sends) > MOST_LEFT_OUT:
+        if not problem and left_out.share_of(self.sends) > MOST_LEFT_OUT[estimator]:
             problem = Problem.TOO_MANY_LEFT_OUT
         if problem:
             return PolicyValue(self.effective_sample_size, problem=problem)

@@ -95,7 +95,7 @@ def evaluate_policies(engine: Engine, settings: Settings, *, business_date: date
         log.policy_version,
         left_out.total,
         _left_out_words(left_out) or "none",
-        f", too many for {Estimator.IPS}" if left_out.share_of(sends) > MOST_LEFT_OUT else "",
+        "".join(f", too many for {one}" for one, most in MOST_LEFT_OUT.items() if left_out.share_of(sends) > most),
         gathered.experiment.sends,
         time.perf_counter() - started,
     )
@@ -158,7 +158,7 @@ def _rows(gathered: _Gathered, confidence: float) -> list[dict[str, Any]]:
         rows.append(_row(logged, verdict) | counts | common | {"policy": AS_LOGGED, "estimator": estimator.value})
         for name, of_policy in gathered.totals.items():
             value = of_policy.value(estimator, confidence, gathered.left_out)
-            verdict = _verdict(name, value, of_policy.share_outside, gathered.left_out.share_of(of_policy.sends))
+            verdict = _verdict(name, value, of_policy.share_outside, _too_many(estimator, gathered))
             rows.append(_row(value, verdict) | counts | common | {"policy": name, "estimator": estimator.value})
     found = gathered.experiment.value(confidence)
     rows.append(
@@ -188,6 +188,11 @@ def _limits(interval: Interval | None) -> tuple[float | None, float | None, floa
     return (interval.value, interval.low, interval.high) if interval else (None, None, None)
 
 
+def _too_many(estimator: Estimator, gathered: _Gathered) -> str:
+    share = gathered.left_out.share_of(gathered.totals[RANDOM].sends)
+    return f"{share:.1%} of the sends are left out (this estimator stands {MOST_LEFT_OUT[estimator]:.0%} at most)"
+
+
 def _left_out_words(left_out: LeftOut) -> str:
     reasons = {
         "not sent as drawn": left_out.moved,
@@ -197,9 +202,9 @@ def _left_out_words(left_out: LeftOut) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
 
 
-def _verdict(name: str, found: PolicyValue, share_outside: float = 0.0, share_left_out: float = 0.0) -> str:
+def _verdict(name: str, found: PolicyValue, share_outside: float = 0.0, too_many: str = "") -> str:
     if found.gain is None:
-        return _not_enough(found.problem, share_outside, share_left_out)
+        return _not_enough(found.problem, share_outside, too_many)
     if found.gain.low > 0:
         return f"A gain over {NAMES[name]}."
     if found.gain.high < 0:
@@ -207,7 +212,7 @@ def _verdict(name: str, found: PolicyValue, share_outside: float = 0.0, share_le
     return f"No difference to {NAMES[name]} is shown."
 
 
-def _not_enough(problem: Problem | None, share_outside: float = 0.0, share_left_out: float = 0.0) -> str:
+def _not_enough(problem: Problem | None, share_outside: float = 0.0, too_many: str = "") -> str:
     reasons = {
         Problem.NO_SENDS: "no send with a known probability has matured",
         Problem.NO_SUPPORT: f"{share_outside:.1%} of what this policy does could not happen in the log",
@@ -215,7 +220,6 @@ def _not_enough(problem: Problem | None, share_outside: float = 0.0, share_left_
         f"(worth {MINIMUM_EFFECTIVE_SENDS:.0f} are needed)",
         Problem.TOO_FEW_CUSTOMERS: "the clicks of a few customers decide it "
         f"(of {MINIMUM_EFFECTIVE_CUSTOMERS:.0f} at least they must be)",
-        Problem.TOO_MANY_LEFT_OUT: f"{share_left_out:.1%} of the sends are left out "
-        f"(this estimator stands {MOST_LEFT_OUT:.0%} at most)",
+        Problem.TOO_MANY_LEFT_OUT: too_many,
     }
     return f"Not enough data: {reasons[problem or Problem.NO_SENDS]}."
