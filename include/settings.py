@@ -399,7 +399,7 @@ class SchedulingSettings(_Section):
     exploration: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """ε: this share of the choice is uniform over the feasible channels and hours."""
     random_hour_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """This share of messages goes on a channel and at an hour drawn evenly: what the choice gains is measured by it."""
+    """This share of messages goes at an hour drawn evenly: what the choice of hour gains is measured by it."""
     boldness: Annotated[float, Field(ge=0, le=1)] = 0.1
     """How far a draw of a customer's hours may lie from what is expected: 1 is Thompson sampling, which explores most,
     0 the best hour as far as is known."""

@@ -53,6 +53,11 @@ class ChoiceWorth:
     includes_generated: bool
 
     @property
+    def at_random(self) -> int:
+        """Messages of the experiment's control."""
+        return sum(one.sends for one in self.shown if one.estimator == EXPERIMENT)
+
+    @property
     def ours(self) -> PolicyWorth:
         return self.shown[0]
 

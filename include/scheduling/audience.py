@@ -42,10 +42,6 @@ class Audience:
         """Of shape (customers,)."""
         return self.verdicts == MEANT
 
-    def reason(self, place: int) -> str:
-        """Why the customer at ``place`` is outside, as a sentence; KeyError for a member."""
-        return self.sentences[int(self.verdicts[place])]
-
 
 def audiences(
     connection: Connection, settings: Settings, campaigns: Sequence[Campaign], business_date: date

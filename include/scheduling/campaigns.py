@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from include.audience_filter import AudienceError, parse_filter
 from include.db.sql import statement
 from include.db.tables import PURPOSES, SEGMENTS, TRIGGERS
-from include.scheduling.assignment import control_salt
 from include.settings import CHANNELS, SchedulingSettings
 
 DEFAULT_ITEMS_PER_MESSAGE = 4
@@ -42,10 +41,6 @@ class Campaign:
     """Money that the messages of a send date may cost; None: no limit."""
     requires_approval: bool = False
     """Its messages wait until a person has approved those of the night."""
-
-    @property
-    def control_salt(self) -> str:
-        return control_salt(self.campaign_id)
 
 
 def read_campaigns(connection: Connection, scheduling: SchedulingSettings, send_date: date) -> list[Campaign]:

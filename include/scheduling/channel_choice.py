@@ -1,11 +1,9 @@
 """Which channel: email, app push, both or none. Arrays in, arrays out.
 
 A channel's value to a customer is uncertain, above all by how much more or less than others the customer clicks there.
-As with hours, a channel is drawn as often as it is likely to be worth most (Thompson 1933), here in closed form or by
-quadrature, so that the probability logged is exact; ``policy.with_exploration`` puts the floor beneath it.
-
-None is an arm too: a column of mean 0 and deviation 0. A message then goes where it is likely to be worth more than
-silence; without the column the caller compares the best value with 0.
+As with hours, a channel is drawn as often as it is likely to be worth most (Thompson 1933), here in closed form, so
+that the probability logged is exact; ``policy.with_exploration`` puts the floor beneath it. None: the caller compares
+the best value with 0.
 
 Both: where caps allow two a day, the second channel's message adds ``second_channel_value``; it goes if that is above 0
 and the customer's caps still hold with both.
@@ -15,60 +13,38 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-POINTS = 512
-"""Of the quadrature over one channel's value: equally likely ones, so a share is off by less than 1/POINTS."""
 TIE = 1e-9
 """Values nearer to each other than this share of the larger are as good as each other."""
 
 
-def channel_value(
-    rate: Floats, log_variance: Floats, margin_per_click: Floats, cost: Floats | float, fatigue: Floats
-) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (n,), in money, of what a message on one channel is worth.
+def value_deviation(earned: Floats, log_variance: Floats) -> Floats:
+    """Standard deviation (n,), in money, of what a message on one channel is worth.
 
-    rate: (n,), mean click rate at the best feasible hour (times ``Fatigue.click_factor`` where that is used).
-    log_variance: (n,), of the customer's level (``HourPosterior.log_variance``), so that a lognormal level has relative
-    deviation √(e^variance − 1). margin_per_click: (n,), margin × orders per click. cost: of the message. fatigue: (n,),
-    ``Fatigue.cost``. Value = rate · margin_per_click − cost − fatigue. Which hour is best, what a click is worth and
-    what a message risks are uncertain as well: that is common to many customers, and drawing it anew for each would
-    explore nothing, so the deviation leaves it out.
+    earned: (n,), mean of rate · margin × orders per click at the best feasible hour. log_variance: (n,), of the
+    customer's level (``HourPosterior.log_variance``), so that a lognormal level has relative deviation
+    √(e^variance − 1). Which hour is best, what a click is worth and what a message risks are uncertain as well: that is
+    common to many customers, and drawing it anew for each would explore nothing, so the deviation leaves it out.
     """
-    earned = rate * margin_per_click
-    return earned - cost - fatigue, np.abs(earned) * np.sqrt(np.expm1(log_variance))
+    return np.abs(earned) * np.sqrt(np.expm1(log_variance))
 
 
 def channel_shares(mean: Floats, sd: Floats, feasible: Mask, boldness: float) -> Floats:
-    """π (n, channels): how often each feasible channel's value is the largest; a row sums to 1, or to 0 if none is.
+    """π (n, 2): how often each feasible channel's value is the largest; a row sums to 1, or to 0 if none is.
 
-    mean, sd: (n, channels), of values that are normal and independent of each other; what is not feasible is not read.
-    boldness: in [0, 1], scales sd: 1 is Thompson sampling, 0 the best mean. For two channels
-    P(V1 > V2) = Φ((m1 − m2)/√(s1² + s2²)); for more by quadrature. Channels alike in all share alike.
+    mean, sd: (n, 2), of values that are normal and independent of each other; what is not feasible is not read.
+    boldness: in [0, 1], scales sd: 1 is Thompson sampling, 0 the best mean. P(V1 > V2) = Φ((m1 − m2)/√(s1² + s2²)).
+    Channels alike in both share alike.
     """
     mean = np.where(feasible, mean, 0.0)
     sd = np.where(feasible, boldness * sd, 0.0)
-    if mean.shape[1] == 2:
-        first = _beats(mean[:, 0] - mean[:, 1], np.hypot(sd[:, 0], sd[:, 1]), _tied(mean[:, 0], mean[:, 1]))
-        shares = np.stack([first, 1 - first], axis=1)
-        shares = np.where(feasible.all(axis=1, keepdims=True), shares, feasible)
-        return np.asarray(shares, np.float64)
-    points = ndtri((np.arange(POINTS) + 0.5) / POINTS)
-    shares = np.zeros(mean.shape)
-    for one in range(mean.shape[1]):
-        value = mean[:, one, None] + sd[:, one, None] * points
-        wins = np.ones(value.shape)
-        for other in range(mean.shape[1]):
-            if other != one:
-                at, spread = mean[:, other, None], sd[:, other, None]
-                beats = _beats(value - at, np.broadcast_to(spread, value.shape), _tied(value, at))
-                wins *= np.where(feasible[:, other, None], beats, 1.0)
-        shares[:, one] = np.where(feasible[:, one], wins.mean(axis=1), 0.0)
-    total = shares.sum(axis=1, keepdims=True)
-    return np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
+    first = _beats(mean[:, 0] - mean[:, 1], np.hypot(sd[:, 0], sd[:, 1]), _tied(mean[:, 0], mean[:, 1]))
+    shares = np.stack([first, 1 - first], axis=1)
+    return np.asarray(np.where(feasible.all(axis=1, keepdims=True), shares, feasible), np.float64)
 
 
 def second_channel_value(

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from include.scheduling.channel_choice import channel_shares
-from include.scheduling.draws import Millionths, draw, evenly, in_millionths, joint_shares
+from include.scheduling.channel_choice import channel_shares, value_deviation
+from include.scheduling.draws import Millionths, draw, in_millionths, joint_shares
 from include.scheduling.night import Floats, Mask, Night, Numbers
-from include.scheduling.outcome import CHOSEN, RANDOM_HOUR, REPAIRED, Messages
+from include.scheduling.outcome import CHOSEN, RANDOM_HOUR, Messages
 from include.scheduling.policy import winning_shares, with_exploration
 from include.scheduling.slots import HOURS
+from include.scheduling.target_policies import random_hour
 from include.scheduling.values import CHOICES, terms, values
 from include.settings import CHANNELS, SchedulingSettings
 
@@ -46,18 +47,18 @@ class Drawing:
             return Messages.joined(list(threads.map(some, _blocks(len(customers)))))
 
     def expected(self, campaign: int, customers: Numbers, feasible: Mask, price: Floats) -> Floats:
-        """(rows, choices): of the policy and of even chance together, each as often as it is used."""
+        """(rows, choices): of the policy and of random hours together, each as often as it is used."""
 
         def some(rows: slice) -> Floats:
             told = self.probabilities(campaign, customers[rows], feasible[rows], price)
-            even = evenly(feasible[rows].reshape(told.shape))
+            even = random_hour(feasible[rows].reshape(told.shape), told)
             return told + self.scheduling.random_hour_share * (even - told)
 
         with ThreadPoolExecutor(THREADS) as threads:
             return np.concatenate([np.zeros((0, CHOICES)), *threads.map(some, _blocks(len(customers)))])
 
     def probabilities(self, campaign: int, customers: Numbers, feasible: Mask, price: Floats | None) -> Floats:
-        """p (rows, choices) of the policy, where chance is not even."""
+        """p (rows, choices) of the policy, where the hour is not a random one."""
         night, told = self.night, terms(self.night, campaign, customers)
         worth = values(night, campaign, customers, feasible)
         if price is not None:
@@ -78,9 +79,8 @@ class Drawing:
                 posterior, feasible[rows, channel], self.scheduling.boldness, handicap
             )
             rate = night.beliefs.rate[channel, some, best_hour[rows, channel]]
-            spread[rows, channel] = (
-                rate * told.per_click[rows, channel] * np.sqrt(np.expm1(night.beliefs.log_variance[channel, some]))
-            )
+            earned = rate * told.per_click[rows, channel]
+            spread[rows, channel] = value_deviation(earned, night.beliefs.log_variance[channel, some])
         channels = channel_shares(mean, spread, np.asarray(feasible.any(axis=2)), self.scheduling.boldness)
         flat = feasible.reshape(len(customers), CHOICES)
         return with_exploration(joint_shares(channels, hour_shares), flat, self.scheduling.exploration)
@@ -89,10 +89,9 @@ class Drawing:
         self, campaign: int, customers: Numbers, feasible: Mask, price: Floats | None, uniform: Floats, at_random: Mask
     ) -> Messages:
         flat = feasible.reshape(len(customers), CHOICES)
-        probabilities = np.empty(flat.shape, np.uint32)
-        chosen = np.flatnonzero(~at_random)
-        probabilities[at_random] = in_millionths(evenly(flat[at_random]))
-        probabilities[chosen] = in_millionths(self.probabilities(campaign, customers[chosen], feasible[chosen], price))
+        told = self.probabilities(campaign, customers, feasible, price)
+        told[at_random] = random_hour(flat[at_random], told[at_random])
+        probabilities = in_millionths(told)
         drawn = draw(probabilities, uniform)
         how = np.where(at_random, RANDOM_HOUR, CHOSEN).astype(np.uint8)
         return self._with_terms(campaign, customers, flat, price, probabilities, drawn, how)
@@ -118,6 +117,7 @@ class Drawing:
             choice=drawn,
             drawn=drawn,
             how=how,
+            is_repaired=np.zeros(len(customers), bool),
             best=drawn == (worth - paid).argmax(axis=1),
             probabilities=probabilities,
             value=worth[rows, drawn],
@@ -134,8 +134,8 @@ class Drawing:
         night = self.night
         whole: dict[str, Any] = {}
         channel, customers = choice // HOURS, messages.customer[rows]
-        whole["choice"], whole["how"] = messages.choice.copy(), messages.how.copy()
-        whole["choice"][rows], whole["how"][rows] = choice, REPAIRED
+        whole["choice"], whole["is_repaired"] = messages.choice.copy(), messages.is_repaired.copy()
+        whole["choice"][rows], whole["is_repaired"][rows] = choice, True
         told = {
             "rate": night.beliefs.rate[channel, customers, choice % HOURS].astype(np.float64),
             "orders_per_click": night.orders_per_click[messages.campaign[rows], channel],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from include.scheduling.night import Floats, Mask
+from include.scheduling.night import Floats
 
 Millionths = NDArray[np.uint32]
 
@@ -16,11 +16,6 @@ def joint_shares(channel: Floats, hour: Floats) -> Floats:
     """π (rows, choices): a channel's share times the hour's within it. channel: (rows, channels); hour: with hours."""
     joint = channel[:, :, None] * hour
     return joint.reshape(len(channel), hour.shape[1] * hour.shape[2])
-
-
-def evenly(feasible: Mask) -> Floats:
-    """(rows, choices): as likely each feasible choice."""
-    return feasible / feasible.sum(axis=1, keepdims=True)
 
 
 def in_millionths(probabilities: Floats) -> Millionths:

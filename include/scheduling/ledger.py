@@ -6,7 +6,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from datetime import date
 
 import numpy as np
 import pyarrow
@@ -17,7 +16,7 @@ from include.scheduling.assignment import ARMS
 from include.scheduling.draws import WHOLE, Millionths
 from include.scheduling.eligibility import obstacle_words
 from include.scheduling.night import Mask, Night, Numbers
-from include.scheduling.outcome import NO_GHOST, REPAIRED, Messages, Outcome
+from include.scheduling.outcome import NO_GHOST, RANDOM_HOUR, Messages, Outcome
 from include.scheduling.people import REACHED
 from include.scheduling.policy import POLICY_VERSION
 from include.scheduling.slots import HOURS
@@ -26,11 +25,6 @@ from include.settings import CHANNELS
 MESSAGE_NAMESPACE = uuid.UUID("6a5d5c0e-3f0e-5c1e-9a53-0f6f1b0f7d11")
 """Fixed for ever: a message's id follows from what makes it unique."""
 AT_ONCE = 100_000
-
-
-def message_id_of(campaign_id: str, customer_id: str, channel: str, send_date: date) -> str:
-    """The id of the one message that campaign, customer, channel and day can have."""
-    return str(uuid.uuid5(MESSAGE_NAMESPACE, json.dumps([campaign_id, customer_id, channel, send_date.isoformat()])))
 
 
 def decision_rows(night: Night, outcome: Outcome) -> Iterator[pyarrow.Table]:
@@ -70,19 +64,18 @@ def _decisions(night: Night, outcome: Outcome, campaign: int, customers: Numbers
 
 
 def _message_columns(night: Night, campaign: int, messages: Messages) -> dict[str, pyarrow.Array]:
-    repaired = messages.how == REPAIRED
     zone, hour = night.people.zone[messages.customer], messages.choice % HOURS
     propensity = messages.probabilities[np.arange(len(messages)), messages.drawn] / WHOLE
     return {
         "reason": pyarrow.array(_reasons(night, campaign, messages), pyarrow.string()),
         "channel": _words(CHANNELS, messages.choice // HOURS),
         "send_at": _instants(night.hours.send_at[zone, hour]),
-        "propensity": pyarrow.array(propensity, mask=repaired),
+        "propensity": pyarrow.array(propensity, mask=messages.is_repaired),
         "slot_probabilities": pyarrow.array(_slot_probabilities(messages.probabilities), pyarrow.string()),
-        "policy": _words((*POLICIES, None), messages.how),
+        "policy": _words(POLICIES, messages.how),
         "expected_value": pyarrow.array(messages.value),
         "value_terms": pyarrow.array(_value_terms(messages), pyarrow.string()),
-        "explored": pyarrow.array(~messages.best, mask=repaired),
+        "explored": pyarrow.array(~messages.best, mask=messages.is_repaired),
     }
 
 
@@ -118,7 +111,7 @@ def _leading_items(night: Night, messages: Messages) -> list[str | None]:
 
 
 def _message_ids(night: Night, messages: Messages) -> pyarrow.Array:
-    """As ``message_id_of``, many at once."""
+    """uuid5 of ``[campaign_id, customer_id, channel, send_date]`` as JSON: one message there can be of each."""
     beginnings = [f"[{json.dumps(campaign.campaign_id)}, " for campaign in night.campaigns]
     endings = [f', "{channel}", "{night.send_date.isoformat()}"]' for channel in CHANNELS]
     ids = night.people.ids.take(pyarrow.array(messages.customer)).to_pylist()
@@ -162,23 +155,24 @@ def _reasons(night: Night, campaign: int, messages: Messages) -> list[str]:
     zones = night.people.zones
     share = messages.probabilities[np.arange(len(messages)), messages.drawn] / WHOLE
     reasons = []
-    for number, (choice, drawn, how, zone, of) in enumerate(
+    for number, (choice, drawn, how, is_repaired, zone, of) in enumerate(
         zip(
             messages.choice.tolist(),
             messages.drawn.tolist(),
             messages.how.tolist(),
+            messages.is_repaired.tolist(),
             night.people.zone[messages.customer].tolist(),
             share.tolist(),
             strict=True,
         )
     ):
         place = f"{CHANNELS[choice // HOURS]} at {choice % HOURS:02d}:00 {zones[zone]}"
-        if how == REPAIRED:
+        if is_repaired:
             full = f"{CHANNELS[drawn // HOURS]} at {drawn % HOURS:02d}:00"
             reasons.append(f"{place}, moved there by a repair: the drawn hour, {full}, was full{remarks[number]}.")
             continue
         among = f"{hours[number]} feasible hours" + (f" of {channels[number]} channels" if channels[number] > 1 else "")
-        manner = "drawn evenly, to compare with," if how else "drawn"
+        manner = "its hour drawn evenly, to compare with," if how == RANDOM_HOUR else "drawn"
         reasons.append(f"{place}, {manner} with probability {of:.3f} from {among}{remarks[number]}.")
     return reasons
 

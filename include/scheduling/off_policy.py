@@ -47,6 +47,11 @@ class Estimator(StrEnum):
     DR = "dr"
 
 
+MOST_LEFT_OUT = {Estimator.IPS: 0.02, Estimator.SNIPS: 0.05, Estimator.DR: 0.02}
+"""Share of the sends beyond which an estimate is too biased to be told: which are left out hangs on what was drawn, so
+weights are no longer 1 on average, which SNIPS alone makes up for, and full hours are seen less often than drawn."""
+
+
 class Problem(StrEnum):
     """Why there is no figure."""
 
@@ -56,14 +61,15 @@ class Problem(StrEnum):
     EFFECTIVE_SAMPLE_TOO_SMALL = "effective_sample_too_small"
     TOO_FEW_CUSTOMERS = "too_few_customers"
     """A few customers' rewards decide the value or its error."""
+    TOO_MANY_LEFT_OUT = "too_many_left_out"
 
 
 @dataclass(frozen=True)
 class LoggedSends:
     """customer: (sends,), numbers from 0. feasible, probabilities: (sends, actions), what could be done and μ.
 
-    action: (sends,), the one drawn. propensity: (sends,), its probability as it was logged; NaN where a repair
-    overrode the draw. reward: (sends,).
+    action: (sends,), what was done. propensity: (sends,), its probability as it was logged; NaN where it is not what
+    was drawn. reward: (sends,).
     """
 
     customer: Codes
@@ -84,8 +90,8 @@ class LoggedSends:
 class LeftOut:
     """Sends that off-policy evaluation cannot use."""
 
-    repaired: int = 0
-    """The draw was overridden, so the action has no probability."""
+    moved: int = 0
+    """Not sent as drawn, since a repair or a late delivery overrode the draw: the action has no probability."""
     unsound: int = 0
     """Probabilities that do not sum to 1, or not that of the drawn action."""
     below_floor: int = 0
@@ -96,7 +102,14 @@ class LeftOut:
 
     @property
     def total(self) -> int:
-        return self.repaired + self.unsound + self.below_floor
+        return self.moved + self.unsound + self.below_floor
+
+    def share_of(self, used: int) -> float:
+        """Of all sends, where ``used`` are not left out."""
+        return self.total / (self.total + used) if self.total else 0.0
+
+
+NOTHING_LEFT_OUT = LeftOut()
 
 
 def usable(sends: LoggedSends, exploration: float) -> tuple[Mask, LeftOut]:
@@ -106,7 +119,7 @@ def usable(sends: LoggedSends, exploration: float) -> tuple[Mask, LeftOut]:
     is asked of all feasible actions, not of the drawn one alone: to leave out by what was drawn would bias the rest.
     """
     rows = np.arange(len(sends))
-    repaired = np.isnan(sends.propensity)
+    moved = np.isnan(sends.propensity)
     told = np.where(sends.feasible, sends.probabilities, 0.0)
     sound = (
         (np.abs(told.sum(axis=1) - 1) <= TOLERANCE)
@@ -116,8 +129,8 @@ def usable(sends: LoggedSends, exploration: float) -> tuple[Mask, LeftOut]:
     )
     least = np.where(sends.feasible, sends.probabilities, np.inf).min(axis=1, initial=np.inf)
     floored = least >= exploration / np.maximum(sends.feasible.sum(axis=1), 1) - TOLERANCE
-    left_out = LeftOut(int(repaired.sum()), int((~repaired & ~sound).sum()), int((~repaired & sound & ~floored).sum()))
-    return ~repaired & sound & floored, left_out
+    left_out = LeftOut(int(moved.sum()), int((~moved & ~sound).sum()), int((~moved & sound & ~floored).sum()))
+    return ~moved & sound & floored, left_out
 
 
 @dataclass(frozen=True)
@@ -262,9 +275,13 @@ class PolicyTotals:
         """Of the target's probability, what lies on actions that the log could not take."""
         return self.outside / self.sends if self.sends else 0.0
 
-    def value(self, estimator: Estimator, confidence: float = CONFIDENCE) -> PolicyValue:
-        """Of the target."""
+    def value(
+        self, estimator: Estimator, confidence: float = CONFIDENCE, left_out: LeftOut = NOTHING_LEFT_OUT
+    ) -> PolicyValue:
+        """Of the target. left_out: beside the sends that these are totals of."""
         problem = self._problem()
+        if not problem and left_out.share_of(self.sends) > MOST_LEFT_OUT[estimator]:
+            problem = Problem.TOO_MANY_LEFT_OUT
         if problem:
             return PolicyValue(self.effective_sample_size, problem=problem)
         target, logged = self.totals.ratio(*TARGET_RATIO[estimator]), self.totals.ratio(*LOGGED_RATIO[estimator])
@@ -324,7 +341,7 @@ CHOSEN_SENDS, CHOSEN_REWARD, RANDOM_SENDS, RANDOM_REWARD = range(4)
 
 @dataclass(frozen=True)
 class Experiment:
-    """Sends drawn at random for comparison, beside those of the policy.
+    """Sends drawn at random for comparison, beside those of the policy, wherever they went then (intent to treat).
 
     A customer may have sends of both kinds: the ratio's error by the delta method knows of their covariance.
     """

@@ -16,8 +16,8 @@ from include.scheduling.values import CHOICES
 UNDECIDED = 255
 CODE = {decision: number for number, decision in enumerate(DECISIONS)}
 NO_GHOST = -1
-CHOSEN, RANDOM_HOUR, REPAIRED = range(3)
-"""How a message came to its channel and hour; POLICIES, and moved by a repair."""
+CHOSEN, RANDOM_HOUR = range(2)
+"""How a message's channel and hour were drawn; of POLICIES."""
 
 
 class Sentences:
@@ -38,9 +38,9 @@ class Sentences:
 class Messages:
     """Messages that go, each array (messages,) but ``probabilities``: (messages, choices), 0 where not feasible.
 
-    campaign, customer: numbers; choice: where it goes, drawn: where chance put it. how: CHOSEN, RANDOM_HOUR or
-    REPAIRED. best: whether the drawn choice is the one of the highest value net of prices. value = rate (of clicks) ·
-    orders_per_click · margin − cost − fatigue, in money; price: of the slot.
+    campaign, customer: numbers; choice: where it goes, drawn: where chance put it. how: CHOSEN or RANDOM_HOUR.
+    is_repaired: moved from where chance put it. best: whether the drawn choice is the one of the highest value net of
+    prices. value = rate (of clicks) · orders_per_click · margin − cost − fatigue, in money; price: of the slot.
     """
 
     campaign: Numbers
@@ -48,6 +48,7 @@ class Messages:
     choice: Numbers
     drawn: Numbers
     how: NDArray[np.uint8]
+    is_repaired: Mask
     best: Mask
     probabilities: Millionths
     value: Floats
@@ -67,7 +68,7 @@ class Messages:
     @classmethod
     def none(cls) -> Self:
         types: dict[str, Any] = dict.fromkeys(("campaign", "customer", "choice", "drawn"), np.int64)
-        types |= {"how": np.uint8, "best": np.bool_}
+        types |= {"how": np.uint8, "is_repaired": np.bool_, "best": np.bool_}
         empty: dict[str, Any] = {each.name: np.zeros(0, types.get(each.name, np.float64)) for each in fields(cls)}
         return cls(**empty | {"probabilities": np.zeros((0, CHOICES), np.uint32)})
 

@@ -17,13 +17,11 @@ from include.db.sql import statement
 from include.db.tables import DECISIONS, message_decisions
 from include.scheduling.answers import Settled, ask_about_plan, settle_answers
 from include.scheduling.decide import decide
-from include.scheduling.ledger import decision_rows, message_id_of, message_rows
+from include.scheduling.ledger import decision_rows, message_rows
 from include.scheduling.night import Night
-from include.scheduling.outcome import REPAIRED, Outcome
+from include.scheduling.outcome import Outcome
 from include.scheduling.read_night import read_night
 from include.settings import SchedulingSettings, Settings
-
-__all__ = ["ScheduleSummary", "message_id_of", "schedule_messages"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +108,7 @@ def _summary(night: Night, outcome: Outcome, settled: Settled) -> ScheduleSummar
         messages_planned=len(outcome.messages) - settled.cancelled,
         messages_awaiting_approval=settled.still_awaiting,
         messages_kept=len(night.kept),
-        messages_repaired=int((outcome.messages.how == REPAIRED).sum()),
+        messages_repaired=int(outcome.messages.is_repaired.sum()),
     )
 
 

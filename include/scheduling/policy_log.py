@@ -40,9 +40,9 @@ Numbers = NDArray[np.int64]
 class LogPart:
     """Sends of some customers, those of one customer always together.
 
-    sends: to be valued; actions are ``channel × 24 + hour``. is_random: drawn for the control. decided: (sends,), the
-    night as a number. own_clicks: (sends, 24), at which hours the customer had clicked before. fold, day_type:
-    (sends,). includes_generated: (sends,), clicks made by the generator, not by people.
+    sends: to be valued; actions are ``channel × 24 + hour``. is_random: drawn for the control, wherever they went then.
+    decided: (sends,), the night as a number. own_clicks: (sends, 24), at which hours the customer had clicked before.
+    fold, day_type: (sends,). includes_generated: (sends,), clicks made by the generator, not by people.
     """
 
     sends: LoggedSends
@@ -166,15 +166,10 @@ def _offsets(rows: pd.DataFrame) -> Numbers:
 
 
 def _probabilities(rows: pd.DataFrame) -> tuple[Mask, Floats]:
-    """(sends, actions) twice: what was feasible, and its probability. A row without any has nothing feasible.
-
-    Decisions of one channel used to be logged without its name: {"08": p, …} is of the row's channel.
-    """
+    """(sends, actions) twice: what was feasible, and its probability. A row without any has nothing feasible."""
     feasible, probabilities = np.zeros((len(rows), ACTIONS), bool), np.zeros((len(rows), ACTIONS))
-    for row, (channel, told) in enumerate(zip(rows["channel"], rows["slot_probabilities"], strict=True)):
-        told = told or {}
-        by_channel = told if all(isinstance(hours, dict) for hours in told.values()) else {channel: told}
-        for name, hours in by_channel.items():
+    for row, told in enumerate(rows["slot_probabilities"]):
+        for name, hours in (told or {}).items():
             actions = [CHANNELS.index(name) * HOURS + int(hour) for hour in hours]
             feasible[row, actions] = True
             probabilities[row, actions] = list(hours.values())

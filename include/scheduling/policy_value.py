@@ -3,7 +3,8 @@
 Sends of the last ``WINDOW_DAYS`` nights decided by the policy that is in force are valued as they were sent
 (``as_logged``) and as three others would have sent them: at a random hour, at each customer's modal click hour, and at
 the shop's best hour, the last two by what was known at each decision. A small control of sends at random hours, where
-there is one, tells the first by direct experiment. Methods: ``off_policy``, ``target_policies``, ``reward_model``.
+there is one, tells the first by direct experiment: all sends of the nights that have both kinds are compared as they
+were assigned, with no regard to their probabilities. Methods: ``off_policy``, ``target_policies``, ``reward_model``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from include.db.tables import policy_values
 from include.scheduling.off_policy import (
     MINIMUM_EFFECTIVE_CUSTOMERS,
     MINIMUM_EFFECTIVE_SENDS,
+    MOST_LEFT_OUT,
     Estimator,
     Experiment,
     Floats,
@@ -56,7 +58,7 @@ class PolicyValueSummary:
     sends: int
     """Valued."""
     left_out: dict[str, int]
-    """Sends by the reason why they cannot be valued."""
+    """Chosen sends by the reason why they cannot be valued."""
     random_sends: int
     """Of the control."""
     verdicts: dict[str, str]
@@ -88,13 +90,13 @@ def evaluate_policies(engine: Engine, settings: Settings, *, business_date: date
         connection.execute(insert(policy_values), [row | {"business_date": business_date} for row in rows])
     sends, left_out = gathered.totals[RANDOM].sends, gathered.left_out
     logger.info(
-        "Valued %s sends of policy %s, %s left out (%s repaired, %s unsound, %s below the floor) in %.1f s",
+        "Valued %s sends of policy %s, %s left out (%s)%s, beside %s of the control, in %.1f s",
         sends,
         log.policy_version,
         left_out.total,
-        left_out.repaired,
-        left_out.unsound,
-        left_out.below_floor,
+        _left_out_words(left_out) or "none",
+        "".join(f", too many for {one}" for one, most in MOST_LEFT_OUT.items() if left_out.share_of(sends) > most),
+        gathered.experiment.sends,
         time.perf_counter() - started,
     )
     return PolicyValueSummary(
@@ -102,7 +104,7 @@ def evaluate_policies(engine: Engine, settings: Settings, *, business_date: date
         policy_version=log.policy_version,
         sends=sends,
         left_out={
-            "repaired": left_out.repaired,
+            "moved": left_out.moved,
             "unsound": left_out.unsound,
             "below_floor": left_out.below_floor,
         },
@@ -115,13 +117,13 @@ def _gather(connection: Connection, log: PolicyLog, settings: Settings) -> _Gath
     totals: dict[str, list[PolicyTotals]] = {name: [] for name in NAMES}
     experiments, left_out, includes_generated = [], LeftOut(), False
     for part in read_parts(connection, log):
-        sound, unsound = usable(part.sends, settings.scheduling.exploration)
-        left_out += unsound
-        part = part.of(sound)
         includes_generated |= bool(part.includes_generated.any())
         beside = part.of(np.isin(part.decided, log.nights_with_control))
         experiments.append(Experiment.of(beside.sends.customer, beside.is_random, beside.sends.reward))
         chosen = part.of(~part.is_random)
+        sound, unsound = usable(chosen.sends, settings.scheduling.exploration)
+        left_out += unsound
+        chosen = chosen.of(sound)
         rewards = log.rates[chosen.fold, chosen.day_type]
         for name, target in _targets(chosen, log).items():
             totals[name].append(PolicyTotals.of(chosen.sends, target, rewards))
@@ -137,7 +139,7 @@ def _targets(part: LogPart, log: PolicyLog) -> dict[str, Floats]:
     """(sends, actions) by policy."""
     feasible, probabilities = part.sends.feasible, part.sends.probabilities
     return {
-        RANDOM: random_hour(feasible),
+        RANDOM: random_hour(feasible, probabilities),
         MODAL: best_hour(modal_scores(part.own_clicks, log.clicks[part.decided]), feasible, probabilities),
         GLOBAL: best_hour(rate_scores(log.clicks, log.sends)[part.decided], feasible, probabilities),
     }
@@ -150,15 +152,17 @@ def _rows(gathered: _Gathered, confidence: float) -> list[dict[str, Any]]:
     counts = {"sends": gathered.totals[RANDOM].sends, "left_out": gathered.left_out.total}
     for estimator in Estimator:
         logged = gathered.totals[RANDOM].logged_value(estimator, confidence)
-        verdict = "What was sent, as it was sent." if logged.value else _not_enough(logged.problem, 0.0)
+        verdict = "What was sent, as it was sent." if logged.value else _not_enough(logged.problem)
+        if gathered.left_out.total:
+            verdict += f" Left out: {_left_out_words(gathered.left_out)}."
         rows.append(_row(logged, verdict) | counts | common | {"policy": AS_LOGGED, "estimator": estimator.value})
         for name, of_policy in gathered.totals.items():
-            value = of_policy.value(estimator, confidence)
-            verdict = _verdict(name, value, of_policy.share_outside)
+            value = of_policy.value(estimator, confidence, gathered.left_out)
+            verdict = _verdict(name, value, of_policy.share_outside, _too_many(estimator, gathered))
             rows.append(_row(value, verdict) | counts | common | {"policy": name, "estimator": estimator.value})
     found = gathered.experiment.value(confidence)
     rows.append(
-        _row(found, _verdict(RANDOM, found, 0.0))
+        _row(found, _verdict(RANDOM, found))
         | common
         | {"policy": RANDOM, "estimator": EXPERIMENT, "sends": gathered.experiment.sends, "left_out": 0}
     )
@@ -184,9 +188,23 @@ def _limits(interval: Interval | None) -> tuple[float | None, float | None, floa
     return (interval.value, interval.low, interval.high) if interval else (None, None, None)
 
 
-def _verdict(name: str, found: PolicyValue, share_outside: float) -> str:
+def _too_many(estimator: Estimator, gathered: _Gathered) -> str:
+    share = gathered.left_out.share_of(gathered.totals[RANDOM].sends)
+    return f"{share:.1%} of the sends are left out (this estimator stands {MOST_LEFT_OUT[estimator]:.0%} at most)"
+
+
+def _left_out_words(left_out: LeftOut) -> str:
+    reasons = {
+        "not sent as drawn": left_out.moved,
+        "without sound probabilities": left_out.unsound,
+        "with one below the floor of today's exploration": left_out.below_floor,
+    }
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+
+
+def _verdict(name: str, found: PolicyValue, share_outside: float = 0.0, too_many: str = "") -> str:
     if found.gain is None:
-        return _not_enough(found.problem, share_outside)
+        return _not_enough(found.problem, share_outside, too_many)
     if found.gain.low > 0:
         return f"A gain over {NAMES[name]}."
     if found.gain.high < 0:
@@ -194,7 +212,7 @@ def _verdict(name: str, found: PolicyValue, share_outside: float) -> str:
     return f"No difference to {NAMES[name]} is shown."
 
 
-def _not_enough(problem: Problem | None, share_outside: float) -> str:
+def _not_enough(problem: Problem | None, share_outside: float = 0.0, too_many: str = "") -> str:
     reasons = {
         Problem.NO_SENDS: "no send with a known probability has matured",
         Problem.NO_SUPPORT: f"{share_outside:.1%} of what this policy does could not happen in the log",
@@ -202,5 +220,6 @@ def _not_enough(problem: Problem | None, share_outside: float) -> str:
         f"(worth {MINIMUM_EFFECTIVE_SENDS:.0f} are needed)",
         Problem.TOO_FEW_CUSTOMERS: "the clicks of a few customers decide it "
         f"(of {MINIMUM_EFFECTIVE_CUSTOMERS:.0f} at least they must be)",
+        Problem.TOO_MANY_LEFT_OUT: too_many,
     }
     return f"Not enough data: {reasons[problem or Problem.NO_SENDS]}."

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,12 @@ from include.scheduling.fatigue import (
     weekly_messages,
 )
 from include.scheduling.hour_model import PRIOR_RATE, PRIOR_SENDS
+from include.scheduling.responses import looked_back_to
 from include.settings import CHANNELS, Settings
 
 logger = logging.getLogger(__name__)
 
 FATIGUE, CONVERSION = "fatigue", "conversion"
-LOOK_BACK_HALF_LIVES = 5
-"""Older sends would weigh less than a thirtieth."""
 REACTION_DAYS = 7
 """An unsubscribe or complaint answers a send within so many days, and sends are matured after them: complaints come
 back through the mailbox provider, days later than clicks."""
@@ -123,7 +122,7 @@ def _bound(settings: Settings, business_date: date) -> dict[str, Any]:
     end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
     return {
         "end_of_day": end_of_day,
-        "since": end_of_day - timedelta(days=LOOK_BACK_HALF_LIVES * settings.scheduling.half_life_days),
+        "since": looked_back_to(end_of_day, settings.scheduling.half_life_days),
         "channels": list(CHANNELS),
         "most_recent": MOST_RECENT,
         "reaction_days": REACTION_DAYS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow
@@ -19,6 +19,9 @@ from include.settings import CHANNELS, Settings
 
 DAY_TYPE_NAMES = ("weekday", "weekend")
 """Saturday and Sunday of the customer's own calendar are the weekend."""
+LOOK_BACK_HALF_LIVES = 5
+"""Older sends would weigh less than a thirtieth."""
+LONGEST_LOOK_BACK_DAYS = 36_500
 _WORDS = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 
@@ -32,6 +35,11 @@ class Responses:
     counts: dict[str, SparseCounts]
 
 
+def looked_back_to(end_of_day: datetime, half_life_days: float) -> datetime:
+    """Since when sends and clicks are counted that lose half their weight every ``half_life_days``."""
+    return end_of_day - timedelta(days=min(LOOK_BACK_HALF_LIVES * half_life_days, LONGEST_LOOK_BACK_DAYS))
+
+
 def day_type(day: date) -> int:
     """Which of ``DAY_TYPE_NAMES`` a calendar day is."""
     return int(day.weekday() >= 5)
@@ -41,11 +49,14 @@ def read_responses(connection: Connection, settings: Settings, business_date: da
     """Of every customer of the latest ``customer_features`` up to ``business_date``, in the order of their ids.
 
     As of the end of the date: reward is a human click within 24 hours after sending, and only sends older than that
-    count. Raises ValueError when there are no customer features up to ``business_date``.
+    count, of the last ``LOOK_BACK_HALF_LIVES``. Raises ValueError when there are no customer features up to
+    ``business_date``.
     """
+    end_of_day = day_bounds(business_date, settings.business_time_zone)[1]
     bound = {
         "business_date": business_date,
-        "end_of_day": day_bounds(business_date, settings.business_time_zone)[1],
+        "end_of_day": end_of_day,
+        "since": looked_back_to(end_of_day, settings.scheduling.half_life_days),
         "half_life_days": settings.scheduling.half_life_days,
         "default_zone": settings.customer_time_zone,
         "channels": list(CHANNELS),

@@ -1,8 +1,8 @@
 """Ways of choosing the hour that ours is valued beside, as probabilities of the actions of logged sends. Pure.
 
 An action is a channel and an hour of the customer's clock, in this order on the last axis: ``channel × 24 + hour``.
-Every policy here does only what was feasible for the send; those of one hour keep the shares of channels as they were
-logged, so that what is compared is the hour.
+Every policy here does only what was feasible for the send, and keeps the shares of channels as they were logged, so
+that what is compared is the hour.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def random_hour(feasible: Mask) -> Floats:
-    """(sends, actions): all feasible actions alike."""
-    return feasible / feasible.sum(axis=1, keepdims=True)
+def random_hour(feasible: Mask, probabilities: Floats) -> Floats:
+    """(sends, actions): of each channel all feasible hours alike.
+
+    probabilities: (sends, actions), as logged; the channels keep their shares.
+    """
+    of_channel = (len(feasible), feasible.shape[1] // HOURS, HOURS)
+    feasible, shares = feasible.reshape(of_channel), probabilities.reshape(of_channel).sum(axis=2)
+    share_of_hour = shares / np.maximum(feasible.sum(axis=2), 1)
+    return (feasible * share_of_hour[:, :, None]).reshape(probabilities.shape)
 
 
 def best_hour(scores: Floats, feasible: Mask, probabilities: Floats) -> Floats:

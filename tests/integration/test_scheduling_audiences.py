@@ -140,7 +140,7 @@ def test_segments_and_filter_must_both_hold_and_the_sentence_tells_which_does_no
     crowd: Shop, settings: Settings
 ) -> None:
     found = audience(crowd, settings, audience=["loyal", "new"], audience_filter="recency >\n  50")
-    assert [found.reason(place) for place in range(3)] == [
+    assert [found.sentences[verdict] for verdict in found.verdicts.tolist()] == [
         "The campaign is for loyal, new; the customer's segment is another.",
         "The campaign is for customers with recency > 50; this one is not, as far as is known.",
         "The campaign is for loyal, new; the customer's segment is another.",
@@ -281,7 +281,7 @@ def test_the_newest_occasion_leads(shop: Shop, settings: Settings) -> None:
         event(shop, "b", "add_to_cart", END_OF_DAY - hours * HOUR, item_id)
     found = audience(shop, settings, trigger="abandoned_cart")
     assert found.items == {1: "i1"}
-    assert found.reason(0) == (
+    assert found.sentences[int(found.verdicts[0])] == (
         "The campaign is for customers who left something in the cart in the last 48 hours; this one did not, or has "
         "had its message."
     )

@@ -294,7 +294,7 @@ def test_scarce_hours_go_by_value_and_a_repair_is_marked(shop: Shop, make_settin
     assert sorted(row["n"] for row in per_hour if row["send_at"] > END_OF_DAY) == [2, 2]
     repaired = [row for row in rows.values() if "repair" in row["reason"]]
     assert len(repaired) == summary.messages_repaired
-    assert all(row["propensity"] is None and row["policy"] is None and row["explored"] is None for row in repaired)
+    assert all(row["propensity"] is None and row["policy"] is not None and row["explored"] is None for row in repaired)
     assert all(row["slot_probabilities"] for row in repaired)
 
 
@@ -326,7 +326,7 @@ def test_some_messages_go_at_an_even_hour_to_compare_with(shop: Shop, make_setti
     row = run(shop, make_settings(scheduling={"random_hour_share": 0.999}))[("spring", a)]
     assert row["policy"] == "random_hour"
     assert set(row["slot_probabilities"]["email"].values()) <= {0.076923, 0.076924}
-    assert "drawn evenly, to compare with, with probability 0.077 from 13 feasible hours" in row["reason"]
+    assert "its hour drawn evenly, to compare with, with probability 0.077 from 13 feasible hours" in row["reason"]
 
 
 def test_controls_and_the_held_out_are_ghosts_that_take_no_room(shop: Shop, make_settings: MakeSettings) -> None:

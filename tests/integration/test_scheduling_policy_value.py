@@ -73,7 +73,7 @@ class Log:
                     "send_at": send["send_at"],
                     "not_after": send["send_at"] + timedelta(hours=6),
                     "state": send.get("state", "sent"),
-                    "sent_at": send["send_at"] + timedelta(minutes=7),
+                    "sent_at": send["send_at"] + send.get("late", timedelta(minutes=7)),
                     "content": {},
                 }
             )
@@ -182,7 +182,9 @@ def test_sends_that_do_not_count(log: Log, settings: Settings) -> None:
     valued = len(log.sends)
     other = {"email": {"08": 0.98, "12": 0.01, "20": 0.01}}
     night = DATE - timedelta(days=30)
-    log.add("repaired", night, 12, True, propensity=None, policy=None)
+    log.add("repaired", night, 12, True, propensity=None)
+    log.add("late", night, 12, True, late=timedelta(hours=1), delay=timedelta(hours=2))
+    log.add("just in time", night, 12, True, late=timedelta(minutes=59))
     log.add("below the floor", night, 8, True, propensity=0.98, slot_probabilities=other)
     log.add("another propensity", night, 12, True, propensity=0.9)
     log.add("no probabilities", night, 12, True, slot_probabilities={})
@@ -192,26 +194,45 @@ def test_sends_that_do_not_count(log: Log, settings: Settings) -> None:
     log.add("long ago", DATE - timedelta(days=policy_log.WINDOW_DAYS), 12, True)
     log.write()
     found = values(log, settings)["random_hour", "ips"]
-    assert (found["sends"], found["left_out"]) == (valued, 4)
+    valued += 1
+    assert (found["sends"], found["left_out"]) == (valued, 5)
     summary = evaluate_policies(log.shop.engine, settings, business_date=DATE)
-    assert summary.left_out == {"repaired": 1, "unsound": 2, "below_floor": 1}
+    assert summary.left_out == {"moved": 2, "unsound": 2, "below_floor": 1}
     assert (summary.sends, summary.policy_version) == (valued, POLICY_VERSION)
+    assert values(log, settings)["as_logged", "dr"]["verdict"] == (
+        "What was sent, as it was sent. Left out: 2 not sent as drawn, 2 without sound probabilities, "
+        "1 with one below the floor of today's exploration."
+    )
 
 
-def test_the_former_format_and_both_channels(log: Log, settings: Settings) -> None:
+def test_ips_and_dr_say_nothing_where_much_is_left_out(log: Log, settings: Settings) -> None:
+    log.fill()
+    for send in log.sends[::50]:
+        send["propensity"] = None
+    log.write()
+    found = values(log, settings)
+    assert (found["random_hour", "ips"]["left_out"], found["random_hour", "ips"]["value"] is None) == (16, False)
+    with log.shop.engine.begin() as connection:
+        connection.execute(text("update marketing.message_decisions set propensity = null where customer_id = 'c1'"))
+    found = values(log, settings)
+    words = "Not enough data: 3.2% of the sends are left out (this estimator stands 2% at most)."
+    for estimator in ("ips", "dr"):
+        row = found["random_hour", estimator]
+        assert (row["verdict"], row["value"], row["difference"]) == (words, None, None)
+    assert found["random_hour", "snips"]["difference"] is not None
+
+
+def test_both_channels_keep_their_shares(log: Log, settings: Settings) -> None:
     log.fill(customers=100, nights=4)
-    for send in log.sends:
-        send["slot_probabilities"] = send["slot_probabilities"]["email"]
-        send["policy"] = None
-    both = {"email": {"08": 0.5, "12": 0.2}, "app_push": {"08": 0.1, "12": 0.1, "20": 0.1}}
+    both = {"email": {"08": 0.5, "12": 0.2}, "app_push": {"08": 0.1, "12": 0.15, "20": 0.05}}
     for customer in range(20):
         for back in range(15):
-            fields = {"channel": "app_push", "slot_probabilities": both, "propensity": 0.1}
+            fields = {"channel": "app_push", "slot_probabilities": both, "propensity": 0.15}
             log.add(f"p{customer}", DATE - timedelta(days=2 + back), 12, back % 2 == 0, **fields)
     log.write()
     found = values(log, settings)
     weight, reward = log.arrays()
-    weight[400:] = (1 / 5) / 0.1
+    weight[400:] = (0.3 / 3) / 0.15
     assert found["random_hour", "ips"]["value"] == pytest.approx((weight * reward).mean())
     assert found["random_hour", "ips"]["left_out"] == 0
 
@@ -268,6 +289,29 @@ def test_the_control_at_random_hours_is_an_experiment(log: Log, settings: Settin
     assert values(log, settings)["as_logged", "ips"]["sends"] == 1200, "the control is no part of the policy"
 
 
+MakeSettings = Callable[..., Settings]
+
+
+def test_the_experiment_takes_all_as_they_were_meant_to_be(log: Log, make_settings: MakeSettings) -> None:
+    """Where a floor raised since leaves out a night's chosen sends but not its control; and where repairs do."""
+    uniform = {"email": {f"{hour:02d}": 1 / 3 for hour in HOURS}}
+    for customer in range(100):
+        for night in (DATE - timedelta(days=30), DATE - timedelta(days=3)):
+            is_old = night < DATE - timedelta(days=20)  # when there were twice as many clicks
+            log.add(f"c{customer}", night, 8, customer % 4 < 1 + is_old)
+            fields = {"policy": "random_hour", "slot_probabilities": uniform, "propensity": 1 / 3}
+            if customer % 3 == 0:
+                fields["propensity"] = None
+            log.add(f"r{customer}", night, 12, customer % 4 < 1 + is_old, **fields)
+        log.sends[-4]["slot_probabilities"] = {"email": {"08": 0.6, "12": 0.38, "20": 0.02}}
+    log.write()
+    for exploration in (0.05, 0.2):
+        row = values(log, make_settings(scheduling={"exploration": exploration}))["random_hour", "experiment"]
+        assert (row["sends"], row["left_out"]) == (200, 0)
+        assert row["difference"] == pytest.approx(0)
+        assert row["verdict"] == "No difference to random hours is shown."
+
+
 def test_generated_clicks_are_said_to_be(log: Log, settings: Settings) -> None:
     log.fill()
     log.write()
@@ -284,9 +328,6 @@ def test_an_empty_log_says_that_there_is_not_enough(log: Log, settings: Settings
         assert row["verdict"] == "Not enough data: no send with a known probability has matured."
         assert row["value"] is row["difference"] is None
     assert evaluate_policies(log.shop.engine, settings, business_date=DATE).policy_version is None
-
-
-MakeSettings = Callable[..., Settings]
 
 
 def test_every_decision_of_a_night_is_one_that_can_be_valued(shop: Shop, settings: Settings) -> None:
@@ -309,7 +350,7 @@ def test_every_decision_of_a_night_is_one_that_can_be_valued(shop: Shop, setting
     with shop.engine.begin() as connection:
         connection.execute(text("update marketing.messages set state = 'sent', sent_at = send_at"))
     summary = evaluate_policies(shop.engine, settings, business_date=DATE + timedelta(days=3))
-    assert summary.left_out == {"repaired": 0, "unsound": 0, "below_floor": 0}
+    assert summary.left_out == {"moved": 0, "unsound": 0, "below_floor": 0}
     at_random = shop.rows("select count(*) as n from marketing.message_decisions where policy = 'random_hour'")
     assert (summary.sends, at_random[0]["n"]) == (planned - at_random[0]["n"], at_random[0]["n"])
 

@@ -15,6 +15,8 @@ from include.scheduling import learn_send_times
 from include.scheduling.responses import read_responses
 from include.settings import Settings
 
+MakeSettings = Callable[..., Settings]
+
 
 @pytest.fixture
 def shop(engine: Engine) -> Shop:
@@ -99,6 +101,22 @@ def test_what_counts_as_a_send(shop: Shop, engine: Engine, settings: Settings) -
 
     assert gained(shop, engine, settings, history("control")) == (0, 0)
     assert gained(shop, engine, settings, history("treated")) == (0.5, 0)
+
+
+def test_what_weighs_next_to_nothing_is_not_read(shop: Shop, engine: Engine, make_settings: MakeSettings) -> None:
+    shop.customer("a")
+    settings = make_settings(scheduling={"half_life_days": 1.0})
+    for days, counted in ((1200, 0), (6, 0), (3, 0.125)):
+        sent = END_OF_DAY - timedelta(days=days)
+
+        def add(sent: datetime = sent, days: int = days) -> None:
+            shop.message("a", send_at=sent, campaign_id=str(days))
+            shop.click(str(days), at=sent, campaign_id=str(days), customer_id="a")
+
+        assert gained(shop, engine, settings, add) == (counted, counted)
+    forever = make_settings(scheduling={"half_life_days": 1e6})
+    with engine.connect() as connection:
+        assert read_responses(connection, forever, DATE).counts["email"].sends.sum() == pytest.approx(3, abs=0.01)
 
 
 def test_what_counts_as_a_click(shop: Shop, engine: Engine, settings: Settings) -> None:

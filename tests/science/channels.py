@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from include.scheduling.channel_choice import channel_shares, channel_value
+from include.scheduling.channel_choice import channel_shares, value_deviation
 from include.scheduling.draws import draw, in_millionths
 from include.scheduling.hour_model import HOURS, Counts, HourModel
 from include.scheduling.policy import with_exploration
@@ -103,9 +103,8 @@ class Ours:
         mean, sd = np.zeros((2, CUSTOMERS, CHANNELS))
         for channel, (model, told) in enumerate(zip(self.models, counts, strict=True)):
             known = model.posterior(told, 0)
-            ones = np.ones(CUSTOMERS)
-            worth = channel_value(known.mean[:, NOON], known.log_variance, ones, 0.0, 0 * ones)
-            mean[:, channel], sd[:, channel] = worth
+            mean[:, channel] = known.mean[:, NOON]
+            sd[:, channel] = value_deviation(known.mean[:, NOON], known.log_variance)
         feasible = np.ones(mean.shape, bool)
         return with_exploration(channel_shares(mean, sd, feasible, SETTINGS.boldness), feasible, SETTINGS.exploration)
 

@@ -15,7 +15,7 @@ from include.db.tables import DECISIONS
 from include.scheduling.assignment import CONTROL, TREATED
 from include.scheduling.decide import decide
 from include.scheduling.draws import WHOLE
-from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, REPAIRED, Messages, Outcome
+from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, Messages, Outcome
 from include.settings import SchedulingSettings
 from tests.science.nights import Case, faults, made_campaign, made_night, taken_up
 
@@ -83,7 +83,10 @@ def test_expected_load_fits_the_capacity_so_few_are_repaired() -> None:
     outcome = decide(night, scheduling)
     messages = outcome.messages
     assert (outcome.decision == CODE["no_capacity"]).sum() > 100 or len(messages) > 900
-    assert (messages.how == REPAIRED).mean() < 0.1
+    assert 0 < messages.is_repaired.mean() < 0.1
+    at_random = messages.how == RANDOM_HOUR
+    assert (messages.is_repaired & at_random).any(), "a repair leaves it what it was meant to be"
+    assert at_random.mean() == pytest.approx(scheduling.random_hour_share, abs=0.02)
 
 
 def by_arrival(night: object, scheduling: SchedulingSettings, outcome: Outcome) -> float:
@@ -131,14 +134,20 @@ def test_scarce_room_goes_by_value_and_by_arrival_would_earn_plainly_less() -> N
     assert ours > 1.15 * arrival
 
 
-def test_a_small_share_goes_evenly_whatever_is_known() -> None:
+def test_a_small_share_goes_at_even_hours_by_the_same_channels_as_the_others() -> None:
     scheduling = SchedulingSettings(random_hour_share=0.2)
     night = made_night(4, scheduling, campaigns=[made_campaign(0)], customers=1000)
     messages = decide(night, scheduling).messages
     even = messages.of(messages.how == RANDOM_HOUR)
     assert len(even) / len(messages) == pytest.approx(0.2, abs=0.05)
-    feasible = (even.probabilities > 0).sum(axis=1)
-    np.testing.assert_allclose(even.probabilities[np.arange(len(even)), even.drawn] / WHOLE, 1 / feasible, atol=5e-5)
+    of_channel = even.probabilities.reshape(len(even), 2, 24) / WHOLE
+    most, least = of_channel.max(axis=2), np.where(of_channel > 0, of_channel, np.inf).min(axis=2)
+    np.testing.assert_allclose(most[most > 0], least[most > 0], atol=5e-5)
+    chosen = decide(night, scheduling.model_copy(update={"random_hour_share": 0.0})).messages
+    chosen = chosen.of(np.isin(chosen.customer, even.customer))
+    shares = chosen.probabilities.reshape(len(even), 2, 24).sum(axis=2) / WHOLE
+    np.testing.assert_allclose(of_channel.sum(axis=2), shares, atol=5e-5)
+    assert (np.abs(shares - 0.5) > 0.1).sum() > 50, "not all of them are as likely on either channel"
 
 
 def test_ghosts_are_as_exposed_as_the_treated_and_take_no_room() -> None:

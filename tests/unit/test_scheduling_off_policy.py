@@ -164,7 +164,7 @@ def test_sends_that_cannot_be_used_are_counted_by_reason() -> None:
     sends.probabilities[4] = [0.99, 0.01, 0.0, 0.0]
     sends.action[4], sends.propensity[4] = 0, 0.99
     sound, left_out = usable(sends, exploration=0.4)
-    assert left_out == LeftOut(repaired=1, unsound=3, below_floor=1)
+    assert left_out == LeftOut(moved=1, unsound=3, below_floor=1)
     assert left_out.total == 5
     assert not sound[:5].any()
     assert sound[5:].all()

@@ -23,11 +23,17 @@ def actions(**channels: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
     return probabilities > 0, probabilities
 
 
-def test_a_random_hour_is_any_feasible_one() -> None:
-    feasible, _ = actions(email={8: 0.5, 9: 0.1}, app_push={8: 0.2, 20: 0.2})
-    target = random_hour(feasible)
+def test_a_random_hour_is_any_feasible_one_of_a_channel_as_often_as_logged() -> None:
+    feasible, probabilities = actions(email={8: 0.5, 9: 0.1}, app_push={8: 0.05, 12: 0.05, 20: 0.3})
+    target = random_hour(feasible, probabilities)
+    np.testing.assert_allclose(target[feasible], [0.3, 0.3, *[0.4 / 3] * 3])
     assert target.sum() == pytest.approx(1)
-    np.testing.assert_allclose(target[feasible], 0.25)
+
+
+def test_a_random_hour_of_one_channel_is_of_that_channel() -> None:
+    feasible, probabilities = actions(app_push={8: 0.9, 20: 0.1})
+    target = random_hour(feasible, probabilities)
+    assert target[0, [HOURS + 8, HOURS + 20]].tolist() == [0.5, 0.5]
 
 
 def test_the_best_hour_keeps_the_shares_of_the_channels() -> None:

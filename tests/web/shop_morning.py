@@ -29,7 +29,7 @@ STRATEGIES = {
 """Of the recommendations of each purpose, in turn."""
 POLICY_VALUES = {
     # policy: effective sample size, click rate with interval, what our choice gains with interval, verdict
-    "as_logged": (41_200, (0.0412, 0.0391, 0.0433), (None, None, None), "What was sent, as it was sent."),
+    "as_logged": (41_200, (0.0412, 0.0391, 0.0433), (None, None, None), "What was sent, as it was sent. Left out: …"),
     "random_hour": (6120, (0.0298, 0.0261, 0.0335), (0.0114, 0.0071, 0.0157), "A gain over random hours."),
     "modal_hour": (2210, (0.0389, 0.0301, 0.0477), (0.0023, -0.006, 0.0106), "No difference to … is shown."),
     "global_hour": (140, (None, None, None), (None, None, None), "Not enough data: too few sends went as …"),

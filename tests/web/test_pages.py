@@ -112,7 +112,8 @@ def test_our_choice_stands_beside_other_ways_with_intervals(shop: Engine, client
     assert "Random hour, by experiment 2.98%" in words
     assert "Customer&#39;s modal hour 3.89% 3.01% to 4.77% +0.23 pp −0.60 pp to +1.06 pp 2,210" in words
     assert "Shop&#39;s best hour – – 140 Not enough data" in words
-    assert "Of 41,510 messages whose day for a click is over, 310 are left out" in words
+    assert "Of 41,510 messages whose hour we chose and whose day for a click is over, 310 are left out, for" in words
+    assert "The experiment compares 2,090 further messages, meant for random hours," in words
     assert 'verdict good">+1.14 pp' in page
     assert 'verdict open">+0.23 pp' in page
 

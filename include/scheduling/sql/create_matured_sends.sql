@@ -1,5 +1,5 @@
--- One row per customer × channel × weekend or not × local hour with matured sends: sends and human clicks, decayed, and
--- the sum of the squares of the sends' weights.
+-- One row per customer × channel × weekend or not × local hour with matured sends since :since: sends and human clicks,
+-- decayed, and the sum of the squares of the sends' weights.
 -- A send is matured when its 24 hours for a click lie before the end of the day; a click belongs to the latest send
 -- that it can answer.
 drop table if exists pg_temp.matured_sends;
@@ -8,17 +8,24 @@ create temporary table matured_sends on commit drop as
 with sends as (
     select message_id, campaign_id, customer_id, channel, sent_at
     from marketing.messages
-    where state = 'sent' and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
+    where
+        state = 'sent'
+        and sent_at >= :since
+        and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
     union all
     select null, campaign_id, customer_id, channel, sent_at
     from marketing.message_history
-    where arm = 'treated' and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
+    where
+        arm = 'treated'
+        and sent_at >= :since
+        and sent_at < cast(:end_of_day as timestamptz) - interval '24 hours'
 ),
 
 human_clicks as (
     select engagement_id, message_id, campaign_id, customer_id, occurred_at
     from marketing.engagements
-    where engagement_type = 'click' and not is_machine and occurred_at < :end_of_day
+    where
+        engagement_type = 'click' and not is_machine and occurred_at >= :since and occurred_at < :end_of_day
 ),
 
 answers as (

@@ -1,5 +1,6 @@
 -- One row per send to a customer of the buckets that is to be valued, or that was clicked: what a customer did before is
--- part of what was known. Only a send to be valued has the probabilities that its channel and hour were drawn by.
+-- part of what was known. Only a send to be valued has the probabilities that its channel and hour were drawn by; one
+-- that was delivered in a later hour than planned has no propensity, as one that a repair moved.
 select
     s.bucket,
     s.customer_id,
@@ -11,7 +12,7 @@ select
     s.generated,
     s.policy,
     coalesce(s.policy_version = :policy_version and s.decided >= :first_decided, false) as to_be_valued,
-    d.propensity,
+    case when not s.is_late then d.propensity end as propensity,
     d.slot_probabilities
 from valued_sends as s
 left join marketing.message_decisions as d

@@ -1,4 +1,4 @@
--- One row per night of which sends of both kinds have matured: those that were chosen, and those of a random hour.
+-- One row per night of which sends of both kinds have matured: those whose hour was chosen, and those drawn for the control.
 select decided
 from valued_sends
 where policy_version = :policy_version and decided >= :first_decided

@@ -1,7 +1,8 @@
 -- One row per matured send of a customer, the former tool's included: when it went, whether it was clicked, and which
 -- decision planned it. A send is matured when its 24 hours for a click lie before the end of the day; a click belongs to the
 -- latest send that it can answer. Days are numbers, 0 being the first day that is looked back on; hours and weekends are
--- those of the customer's own clock, as planned. Customers lie in :buckets buckets by a hash of their id.
+-- those of the customer's own clock, as planned, or as delivered where that was a later hour (is_late). Customers lie in
+-- :buckets buckets by a hash of their id.
 create temporary table valued_sends on commit drop as
 with zones as materialized (
     select name from pg_timezone_names
@@ -69,7 +70,9 @@ placed as (
         s.sent_at,
         k.clicked_at,
         coalesce(k.generated, false) as generated,
-        s.send_at at time zone coalesce(z.name, :default_zone) as local_time,
+        s.sent_at >= s.send_at + interval '1 hour' as is_late,
+        case when s.sent_at >= s.send_at + interval '1 hour' then s.sent_at else s.send_at end
+        at time zone coalesce(z.name, :default_zone) as local_time,
         cast(('x' || substr(md5(s.customer_id), 1, 8))::bit(32)::bigint % :buckets as integer) as bucket
     from sends as s
     left join marketing.customers as c using (customer_id)
@@ -84,7 +87,8 @@ select
     p.campaign_id,
     p.business_date,
     d.policy_version,
-    case when d.propensity is not null then coalesce(d.policy, 'chosen') end as policy,
+    d.policy,
+    p.is_late,
     p.business_date - cast(:first_day as date) as decided,
     cast(p.sent_at at time zone :business_zone as date) - cast(:first_day as date) as sent,
     cast(p.clicked_at at time zone :business_zone as date) - cast(:first_day as date) as clicked,

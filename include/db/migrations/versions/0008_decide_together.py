@@ -75,7 +75,7 @@ def _columns() -> list[tuple[str, sa.Column]]:
             sa.Column(
                 "policy",
                 sa.Text(),
-                comment="chosen, or random_hour for a control; null: no message, or moved by a repair",
+                comment="how it was drawn: chosen, or random_hour for a control; null: no message",
             ),
         ),
         (
@@ -167,7 +167,7 @@ def _create_policy_values() -> None:
         sa.Column("estimator", sa.Text(), primary_key=True, comment="ips, snips, dr or experiment"),
         sa.Column("metric", sa.Text(), primary_key=True, comment="click: human clicks per send within 24 hours"),
         sa.Column("sends", sa.Integer(), nullable=False),
-        sa.Column("left_out", sa.Integer(), nullable=False, comment="sends without a known probability"),
+        sa.Column("left_out", sa.Integer(), nullable=False, comment="chosen sends that cannot be valued"),
         sa.Column("effective_sample_size", sa.Double()),
         sa.Column("value", sa.Double()),
         sa.Column("ci_low", sa.Double()),
