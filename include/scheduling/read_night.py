@@ -14,13 +14,13 @@ from include.business_time import day_bounds
 from include.db.copy import copy_out_columns
 from include.db.sql import source, statement
 from include.scheduling.assignment import hash_shares
-from include.scheduling.audience import audiences
+from include.scheduling.audience import Audience, audiences
 from include.scheduling.campaigns import Campaign, read_campaigns
 from include.scheduling.caps import Sent
 from include.scheduling.conversion import Conversion
 from include.scheduling.holdouts import assign_holdout
 from include.scheduling.night import Floats, Kept, Mask, Night, Numbers
-from include.scheduling.people import People, channel_numbers, read_margins, read_people, read_sent
+from include.scheduling.people import People, channel_numbers, read_led_margins, read_margins, read_people, read_sent
 from include.scheduling.response_models import read_conversion, read_fatigue
 from include.scheduling.send_times import read_beliefs
 from include.scheduling.slots import HOUR, Hours, microseconds
@@ -59,7 +59,7 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         beliefs=beliefs,
         audiences=[meant[campaign.campaign_id] for campaign in campaigns],
         is_held_out=_held_out(connection, settings, ids, business_date, send_date),
-        margin=_margins(connection, settings, campaigns, people, business_date),
+        margin=_margins(connection, settings, campaigns, meant, len(people), business_date),
         orders_per_click=_orders_per_click(conversion, campaigns),
         fatigue=fatigue,
         credit=_credit(conversion, campaigns, float(fatigue.max(initial=0))),
@@ -82,17 +82,25 @@ def _held_out(connection: Connection, settings: Settings, ids: list[str], busine
 
 
 def _margins(
-    connection: Connection, settings: Settings, campaigns: list[Campaign], people: People, business_date: date
+    connection: Connection,
+    settings: Settings,
+    campaigns: list[Campaign],
+    meant: dict[str, Audience],
+    customers: int,
+    business_date: date,
 ) -> NDArray[np.float32]:
     """(campaigns, customers)."""
     known: dict[tuple[str, int], Floats] = {}
-    for campaign in campaigns:
+    margins = np.empty((len(campaigns), customers), np.float32)
+    for number, campaign in enumerate(campaigns):
         key = campaign.purpose, campaign.items_per_message
         if key not in known:
-            known[key] = read_margins(connection, settings, business_date, len(people), *key)
-    margins = np.empty((len(campaigns), len(people)), np.float32)
-    for number, campaign in enumerate(campaigns):
-        margins[number] = known[campaign.purpose, campaign.items_per_message]
+            known[key] = read_margins(connection, settings, business_date, customers, *key)
+        margins[number] = known[key]
+        leading = meant[campaign.campaign_id].items
+        if leading:
+            led = read_led_margins(connection, settings, business_date, customers, leading, *key)
+            margins[number] = np.where(np.isnan(led), margins[number], led)
     return margins
 
 
