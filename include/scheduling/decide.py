@@ -23,7 +23,7 @@ from include.scheduling.capacity import UNPLACED, Capacity, repair
 from include.scheduling.caps import DAY, FREE, Caps, room_of
 from include.scheduling.drawing import Drawing
 from include.scheduling.eligibility import Eligibility
-from include.scheduling.market import Market
+from include.scheduling.market import NONE, Market
 from include.scheduling.night import Floats, Mask, Night, Numbers
 from include.scheduling.outcome import (
     CODE,
@@ -80,6 +80,8 @@ class _Judge:
         self.load = self.capacity.taken_by(night.sent.channel, night.sent.at, of_night=False)
         self.drawing = Drawing(night, scheduling)
         self.messages: list[Messages] = []
+        self.value = self.bound = 0.0
+        """Money, of all who were admitted where something was scarce, and the most there could be."""
 
     def outcome(self) -> Outcome:
         messages = Messages.joined(self.messages)
@@ -95,7 +97,8 @@ class _Judge:
                 rows = (self.arm[number] == arm) & in_audience[number]
                 self.sentence[number, rows] = self.sentences.number(words)
         is_kept = np.zeros(self.decision.shape, bool)
-        return Outcome(self.decision, self.sentence, self.sentences.texts, self.arm, self.ghost, is_kept, messages)
+        gap = (self.bound - self.value) / self.bound if self.bound > 0 else 0.0
+        return Outcome(self.decision, self.sentence, self.sentences.texts, self.arm, self.ghost, is_kept, messages, gap)
 
     # --- one tier ----------------------------------------------------------------------------------------------------
 
@@ -188,15 +191,18 @@ class _Contest:
             budget=budgets,
         )
         admission = admit(market)
+        self.judge.value += admission.value
+        self.judge.bound += admission.bound
+        goes = np.flatnonzero(admission.choice != NONE)
         self.is_admitted = np.zeros(self.remaining.shape, bool)
-        self.is_admitted[of_tier[admission.goes], customers[admission.goes]] = True
+        self.is_admitted[of_tier[goes], customers[goes]] = True
         self.price = np.append(admission.slot_price, 0.0)[capacity.slot_of]
         self.budget_price = admission.budget_price * costs
 
         def expected(some: Numbers, price: Floats) -> Floats:
             return self._expected(of_tier[some], customers[some], price)
 
-        balanced = balance(market, np.flatnonzero(admission.goes), admission.slot_price, expected)
+        balanced = balance(market, goes, admission.slot_price, expected)
         self.draw_price = np.append(balanced, 0.0)[capacity.slot_of]
 
     def _expected(self, of_tier: Numbers, customers: Numbers, price: Floats) -> Floats:

@@ -122,7 +122,13 @@ def read_led_margins(
 
 
 def _margins(
-    connection: Connection, settings: Settings, business_date: date, query: str, customers: int, purpose: str, items: int
+    connection: Connection,
+    settings: Settings,
+    business_date: date,
+    query: str,
+    customers: int,
+    purpose: str,
+    items: int,
 ) -> Floats:
     """From the temporary table ``message_margins`` that ``query`` makes."""
     bound = {

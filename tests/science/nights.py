@@ -64,10 +64,11 @@ class MadeRates:
         return self.model.posterior(self.counts[channel].of(customers), 0)
 
     @classmethod
-    def of(cls, random: np.random.Generator, customers: int) -> MadeRates:
+    def of(cls, random: np.random.Generator, customers: int, *, messages: int = 6) -> MadeRates:
+        """messages: about as many of each customer's are known."""
         counts = []
         for _ in CHANNELS:
-            cells = np.unique(random.integers(0, customers * 2 * HOURS, customers * 6))
+            cells = np.unique(random.integers(0, customers * 2 * HOURS, customers * messages))
             sends = random.integers(1, 4, len(cells)).astype(float)
             activity = np.zeros((customers, HOURS), np.float32)
             clicks = random.binomial(sends.astype(int), 0.2).astype(float)
@@ -109,15 +110,18 @@ def made_night(
     earlier: float = 1.5,
     held_out: float = 0.05,
     prefix: str = "c",
+    clicked: bool = True,
 ) -> Night:
-    """earlier: messages of the last eight days by customer, on average, a few of them still to go."""
+    """earlier: messages of the last eight days by customer, on average, a few of them still to go. clicked: whether anything is
+    known of how customers respond.
+    """
     random = np.random.default_rng(seed)
     end_of_day = day_bounds(send_date - timedelta(days=1), business_zone)[1]
     people = people_of(random, customers, zones, reached)
     ids = [prefix + name[1:] for name in people.ids.to_pylist()]
     sent = random.poisson(earlier * customers)
     at = microseconds(end_of_day) + (random.uniform(-8 * 86400, 86400 / 2, sent) * 1e6).astype(np.int64)
-    rates = MadeRates.of(random, customers)
+    rates = MadeRates.of(random, customers, messages=6 if clicked else 0)
     margin = np.where(random.random((len(campaigns), customers)) < 0.9, random.gamma(2, 5, customers), np.nan)
 
     def shares(salt: str, some: np.ndarray | None) -> np.ndarray:

@@ -13,8 +13,11 @@ from scipy.stats import norm
 
 from include.db.tables import DECISIONS
 from include.scheduling.assignment import CONTROL, TREATED
+from include.scheduling.audience import Audience
+from include.scheduling.campaigns import Campaign
 from include.scheduling.decide import decide
 from include.scheduling.draws import WHOLE
+from include.scheduling.night import Night
 from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, REPAIRED, Messages, Outcome
 from include.settings import SchedulingSettings
 from tests.science.nights import Case, faults, made_campaign, made_night, taken_up
@@ -129,6 +132,34 @@ def test_scarce_room_goes_by_value_and_by_arrival_would_earn_plainly_less() -> N
     outcome = decide(night, scheduling)
     ours, arrival = float(outcome.messages.value.sum()), by_arrival(night, scheduling, outcome)
     assert ours > 1.15 * arrival
+
+
+def alike(scheduling: SchedulingSettings, campaign: Campaign, customers: int = 400) -> Night:
+    """A night of customers who are all worth the same."""
+    night = made_night(
+        9,
+        scheduling,
+        campaigns=[campaign],
+        customers=customers,
+        zones=["Europe/Berlin"],
+        reached=1,
+        earlier=0,
+        held_out=0,
+        clicked=False,
+    )
+    return replace(
+        night,
+        margin=np.full_like(night.margin, 5),
+        fatigue=np.zeros_like(night.fatigue),
+        audiences=[Audience(np.zeros(customers, np.uint8), {}, {})],
+    )
+
+
+def test_how_far_from_the_best_who_goes_may_be_is_told() -> None:
+    scheduling = SchedulingSettings()
+    night = alike(scheduling, made_campaign(0, control_share=0.2, daily_budget=0.08))
+    assert 0 < decide(night, scheduling).gap < 1e-4, "budgets of alike customers are kept nearly, not exactly"
+    assert decide(replace(night, campaigns=[made_campaign(0)]), scheduling).gap == 0
 
 
 def test_a_small_share_goes_evenly_whatever_is_known() -> None:
