@@ -22,8 +22,8 @@ SMALL = 20_000
 
 @dataclass(frozen=True)
 class Admission:
-    """choice: (rows,), NONE of whoever does not go. slot_price: (slots,), of a message; budget_price: (campaigns,), of a
-    unit of money. value: money; bound: nobody could admit more.
+    """choice: (rows,), NONE of whoever does not go. slot_price: (slots,), of a message; budget_price: (campaigns,), of
+    a unit of money. value: money; bound: none could be worth more.
     """
 
     choice: Numbers

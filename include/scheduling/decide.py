@@ -7,7 +7,8 @@ assigned to everyone alike before all of them, so that whoever compares arms can
 Campaigns of one priority compete for a customer's room and for scarce slots by value; a higher priority goes before.
 Who may go is settled by the exact allocation, and what it finds scarce has a price. Channel and hour are then drawn for
 each message, with values net of these prices; what chance put into a full hour is moved (``capacity.repair``). Control
-and held-out customers take the same way as ghosts that take no room: whether a message would have gone to them.
+and held-out customers take the same way as ghosts that take no room: whether a message would have gone to them, at the
+prices that the others pay; where many are alike, to as large a share of them as of the others.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from include.scheduling.outcome import (
     Outcome,
     Sentences,
 )
+from include.scheduling.prices import NUDGE
 from include.scheduling.rerun import keep
 from include.scheduling.slots import HOURS
 from include.scheduling.values import CHOICES, best_values, values
@@ -40,6 +42,8 @@ from include.settings import CHANNELS, SchedulingSettings
 
 CLOSE = 1e-9
 """Of a value: nets so near to nothing are nothing."""
+TIED = 2 * NUDGE
+"""Of a value: of those so near to their price some go and some do not, though they are alike."""
 
 
 def decide(night: Night, scheduling: SchedulingSettings) -> Outcome:
@@ -151,6 +155,8 @@ class _Contest:
         """(campaigns of the tier,), of one message."""
         self.is_admitted: Mask | None = None
         """(campaigns of the tier, customers), by the allocation; None: nothing is scarce."""
+        self.is_lucky: Mask | None = None
+        """(campaigns of the tier, customers), ghosts that go though others alike do not."""
         self._refuse_without_room(np.flatnonzero(remaining.any(axis=0)))
         self._allocate()
 
@@ -231,6 +237,7 @@ class _Contest:
         if not len(customers):
             return
         gross, net = self._worths(customers)
+        goes = self._goes(customers, gross, net)
         leaders: list[list[Numbers]] = [[] for _ in self.tier]
         ghosts: list[tuple[int, Numbers]] = []
         is_free = np.ones(len(customers), bool)
@@ -238,11 +245,7 @@ class _Contest:
             undecided = self.remaining[place, customers] & is_free
             campaign = np.asarray(self.tier)[place]
             arm = self.judge.arm[campaign, customers]
-            worth = net[place, np.arange(len(customers))]
-            admitted = worth > -CLOSE * np.abs(gross[place, np.arange(len(customers))])
-            if self.is_admitted is not None:
-                admitted = np.where(arm == TREATED, self.is_admitted[place, customers], admitted)
-            admitted &= gross[place, np.arange(len(customers))] > 0
+            admitted = goes[place, np.arange(len(customers))]
             self._ghosts(customers, place, undecided & (arm != TREATED), admitted)
             self._refuse_outbid(customers, place, undecided & (arm == TREATED) & ~admitted, gross)
             self.remaining[place[undecided], customers[undecided]] = False
@@ -265,6 +268,27 @@ class _Contest:
                 self.night, campaign, some, self.feasible(campaign, some), self.price
             )
         return gross, net - self.budget_price[:, None]
+
+    def _goes(self, customers: Numbers, gross: Floats, net: Floats) -> Mask:
+        """(campaigns of the tier, rows): whether the treated were admitted, and the ghosts would have been."""
+        if self.is_admitted is None:
+            return gross > 0
+        is_tied = (gross > 0) & (np.abs(net) <= TIED * np.abs(gross))
+        if self.is_lucky is None:
+            self.is_lucky = self._lucky_ghosts(customers, is_tied, self.is_admitted)
+        would = np.where(is_tied, self.is_lucky[:, customers], net > 0)
+        is_treated = self.judge.arm[self.tier][:, customers] == TREATED
+        return np.where(is_treated, self.is_admitted[:, customers], would) & (gross > 0)
+
+    def _lucky_ghosts(self, customers: Numbers, is_tied: Mask, is_admitted: Mask) -> Mask:
+        """As large a share of the tied ghosts as of the treated who are tied, drawn by the customers' ids."""
+        lucky = np.zeros(is_admitted.shape, bool)
+        for position, campaign in enumerate(self.tier):
+            is_treated = self.judge.arm[campaign, customers] == TREATED
+            treated, ghosts = (customers[is_tied[position] & of_arm] for of_arm in (is_treated, ~is_treated))
+            share = is_admitted[position, treated].mean() if len(treated) else 1.0
+            lucky[position, ghosts] = self.judge.drawing.shares("ghost", campaign, ghosts) < share
+        return lucky
 
     def _order(self, customers: Numbers, net: Floats) -> NDArray[np.int64]:
         """(places, rows): campaigns of the tier by value net of prices, those last that the allocation left out."""

@@ -34,16 +34,19 @@ class Drawing:
 
         feasible: (rows, channels, hours), some in every row. price: (zones, choices), of a message.
         """
-        named = self.night.campaigns[campaign].campaign_id
-        of_night = f"{self.scheduling.seed}:{self.night.send_date}:{named}"
-        uniform = self.night.shares(f"draw:{of_night}", customers)
-        at_random = self.night.shares(f"random_hour:{of_night}", customers) < self.scheduling.random_hour_share
+        uniform = self.shares("draw", campaign, customers)
+        at_random = self.shares("random_hour", campaign, customers) < self.scheduling.random_hour_share
 
         def some(rows: slice) -> Messages:
             return self._messages(campaign, customers[rows], feasible[rows], price, uniform[rows], at_random[rows])
 
         with ThreadPoolExecutor(THREADS) as threads:
             return Messages.joined(list(threads.map(some, _blocks(len(customers)))))
+
+    def shares(self, what: str, campaign: int, customers: Numbers) -> Floats:
+        """(rows,) in [0, 1), even, for one draw of each of ``customers``."""
+        named = self.night.campaigns[campaign].campaign_id
+        return self.night.shares(f"{what}:{self.scheduling.seed}:{self.night.send_date}:{named}", customers)
 
     def expected(self, campaign: int, customers: Numbers, feasible: Mask, price: Floats) -> Floats:
         """(rows, choices): of the policy and of even chance together, each as often as it is used."""

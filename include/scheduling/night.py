@@ -55,8 +55,8 @@ class Night:
     """Customers are those of ``people``, by number; a campaign is a number of ``campaigns``, the first first.
 
     audiences: by campaign.
-    margin: (campaigns, customers), mean margin of the items of a message (the one that calls for it and the first of the
-    list), money; NaN: there is nothing to say.
+    margin: (campaigns, customers), mean margin of the items of a message (the one that calls for it and the first of
+    the list), money; NaN: there is nothing to say.
     orders_per_click: (campaigns, channels). fatigue: (channels, customers), what one message more risks, money.
     credit: (campaigns,), money added where it is asked whether to send at all: 0 once there are clicks enough to say
     what one brings. Before, a message is not held back by a cost that is known and a gain that is only assumed: nothing

@@ -112,8 +112,8 @@ def made_night(
     prefix: str = "c",
     clicked: bool = True,
 ) -> Night:
-    """earlier: messages of the last eight days by customer, on average, a few of them still to go. clicked: whether anything is
-    known of how customers respond.
+    """earlier: messages of the last eight days by customer, on average, a few of them still to go. clicked: whether
+    anything is known of how customers respond.
     """
     random = np.random.default_rng(seed)
     end_of_day = day_bounds(send_date - timedelta(days=1), business_zone)[1]

@@ -187,6 +187,19 @@ def test_ghosts_are_as_exposed_as_the_treated_and_take_no_room() -> None:
     assert (outcome.ghost[outcome.arm == TREATED] == -1).all()
 
 
+@pytest.mark.parametrize("short", ["hours", "money"])
+def test_of_alike_customers_as_many_ghosts_go_as_treated(short: str) -> None:
+    limits = {"hourly_capacity": 10} if short == "hours" else {}
+    scheduling = SchedulingSettings(channels={"email": limits, "app_push": limits})
+    budget = None if short == "hours" else 0.25
+    night = alike(scheduling, made_campaign(0, control_share=0.4, daily_budget=budget), customers=1500)
+    outcome = decide(night, scheduling)
+    treated = outcome.arm[0] == TREATED
+    went = (outcome.decision[0, treated] == CODE["scheduled"]).mean()
+    assert 0.2 < went < 0.4
+    assert (outcome.ghost[0, ~treated] == 1).mean() == pytest.approx(went, abs=0.06)
+
+
 def test_a_decision_does_not_depend_on_who_else_is_there_where_nothing_is_scarce() -> None:
     scheduling = SchedulingSettings()
     night = made_night(6, scheduling, campaigns=[made_campaign(0), made_campaign(1, priority=None)], customers=60)
