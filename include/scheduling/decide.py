@@ -155,6 +155,8 @@ class _Contest:
         """(campaigns of the tier,), of one message."""
         self.is_admitted: Mask | None = None
         """(campaigns of the tier, customers), by the allocation; None: nothing is scarce."""
+        self.has_room = np.zeros((len(self.night.people.zones), CHOICES), bool)
+        """(zones, choices): where the allocation leaves room."""
         self.is_lucky: Mask | None = None
         """(campaigns of the tier, customers), ghosts that go though others alike do not."""
         self._refuse_without_room(np.flatnonzero(remaining.any(axis=0)))
@@ -202,6 +204,8 @@ class _Contest:
         goes = np.flatnonzero(admission.choice != NONE)
         self.is_admitted = np.zeros(self.remaining.shape, bool)
         self.is_admitted[of_tier[goes], customers[goes]] = True
+        placed = capacity.slot_of[market.zone[goes], admission.choice[goes]]
+        self.has_room = capacity.has_room(self.judge.load + capacity.load(placed))
         self.price = np.append(admission.slot_price, 0.0)[capacity.slot_of]
         self.budget_price = admission.budget_price * costs
 
@@ -335,18 +339,43 @@ class _Contest:
         for position, campaign in enumerate(self.tier):
             mine = rows & (place == position)
             poor, broke = mine & ~(worth > 0), mine & (worth > 0) & (paid <= CLOSE * np.abs(worth))
-            budget = self.night.campaigns[campaign].daily_budget
             self.judge._refuse(campaign, customers[poor], "not_worth_sending", NOT_WORTH_SENDING)
-            self.judge._refuse(
-                campaign,
-                customers[broke],
-                "over_budget",
-                f"The campaign's budget of {budget or 0:g} a day goes to messages that are worth more.",
-            )
-            self.judge._refuse(campaign, customers[mine & ~poor & ~broke], "no_capacity", self._full())
+            broke[mine & ~poor] |= self._only_money_lacks(campaign, customers[mine & ~poor])
+            self.judge._refuse(campaign, customers[broke], "over_budget", self._spent(campaign))
+            self._refuse_full(campaign, customers[mine & ~poor & ~broke])
 
-    def _full(self) -> str:
-        return "All feasible hours are full: their room goes to messages that are worth more."
+    def _only_money_lacks(self, campaign: int, customers: Numbers) -> Mask:
+        """(rows,): of customers left out, those whose message would be worth sending where there is room."""
+        if self.night.campaigns[campaign].daily_budget is None:
+            return np.zeros(len(customers), bool)
+        room = self.has_room[self.night.people.zone[customers]].reshape(len(customers), len(CHANNELS), HOURS)
+        gross, _ = best_values(self.night, campaign, customers, self.feasible(campaign, customers) & room, None)
+        return gross > 0
+
+    def _spent(self, campaign: int) -> str:
+        told = self.night.campaigns[campaign]
+        budget = told.daily_budget or 0
+        if budget < told.cost_per_message:
+            return f"The campaign's budget of {budget:g} a day does not pay for one message."
+        return f"The campaign's budget of {budget:g} a day goes to messages that are worth more."
+
+    def _refuse_full(self, campaign: int, customers: Numbers) -> None:
+        """By the channels that have hours for them, were there room."""
+        channels, kind = np.unique(self.feasible(campaign, customers).any(axis=2), axis=0, return_inverse=True)
+        for number, of_kind in enumerate(channels):
+            self.judge._refuse(
+                campaign, customers[kind.ravel() == number], "no_capacity", self._full(np.flatnonzero(of_kind))
+            )
+
+    def _full(self, channels: Numbers) -> str:
+        limits = {CHANNELS[channel]: self.judge.scheduling.channels.of(CHANNELS[channel]) for channel in channels}
+        begins = {
+            name: of.warm_up.starts_on
+            for name, of in limits.items()
+            if of.warm_up is not None and of.warm_up.starts_on > self.night.send_date
+        }
+        words = [f"The warm-up of {name} begins on {day}: nothing goes there before." for name, day in begins.items()]
+        return " ".join([FULL] * (len(begins) < len(limits)) + words)
 
     def _quiet(self) -> str:
         rules = self.judge.scheduling
@@ -387,7 +416,7 @@ class _Contest:
         choice = repair(worth, zone, drawn.drawn, judge.capacity, judge.load)
         for campaign in self.tier:
             lost = drawn.customer[(choice == UNPLACED) & (drawn.campaign == campaign)]
-            judge._refuse(campaign, lost, "no_capacity", self._full())
+            self._refuse_full(campaign, lost)
         placed = np.flatnonzero(choice != UNPLACED)
         moved = np.flatnonzero(choice[placed] != drawn.drawn[placed])
         return judge.drawing.moved(drawn.of(placed), moved, choice[placed][moved], self.draw_price)
@@ -403,6 +432,7 @@ class _Contest:
                 self.judge.give(rows, worth.argmax(axis=1))
 
 
+FULL = "All feasible hours are full: their room goes to messages that are worth more."
 NOT_WORTH_SENDING = "At no feasible hour is a message expected to earn what it costs."
 
 

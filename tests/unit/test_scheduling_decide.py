@@ -215,5 +215,49 @@ def test_a_decision_does_not_depend_on_who_else_is_there_where_nothing_is_scarce
     assert both <= rows(first.messages)
 
 
+def sentences(outcome: Outcome, decision: str, campaign: int = 0) -> set[str]:
+    return {
+        outcome.sentences[number] for number in outcome.sentence[campaign, outcome.decision[campaign] == CODE[decision]]
+    }
+
+
+def test_a_budget_of_nothing_is_over_and_no_hour_is_called_full() -> None:
+    scheduling = SchedulingSettings()
+    campaigns = [made_campaign(0, daily_budget=0.0)]
+    outcome = decide(made_night(10, scheduling, campaigns=campaigns, customers=60), scheduling)
+    assert not (outcome.decision == CODE["no_capacity"]).any()
+    assert sentences(outcome, "over_budget") == {"The campaign's budget of 0 a day does not pay for one message."}
+
+
+def test_two_budgets_are_over_and_no_hour_is_called_full() -> None:
+    scheduling = SchedulingSettings(messages_per_day=2)
+    for seed in (2, 6):
+        campaigns = [made_campaign(number, daily_budget=0.003 + 0.002 * number) for number in range(2)]
+        outcome = decide(made_night(seed, scheduling, campaigns=campaigns, customers=60), scheduling)
+        assert not (outcome.decision == CODE["no_capacity"]).any()
+        assert (outcome.decision == CODE["over_budget"]).any()
+
+
+def test_full_hours_are_called_full_while_there_is_money() -> None:
+    scheduling, _ = crowd(120)
+    night = made_night(11, scheduling, campaigns=[made_campaign(0, daily_budget=10.0)], customers=400)
+    outcome = decide(night, scheduling)
+    assert (outcome.decision == CODE["no_capacity"]).any()
+    assert not (outcome.decision == CODE["over_budget"]).any()
+
+
+@pytest.mark.parametrize("email", [{"warm_up": {"starts_on": "2017-12-05", "first_day": 5}}, {"daily_capacity": 3}])
+def test_a_warm_up_that_has_yet_to_begin_says_when(email: dict[str, object]) -> None:
+    warm_up = {"starts_on": "2017-12-04", "first_day": 5}
+    scheduling = SchedulingSettings(channels={"email": email, "app_push": {"warm_up": warm_up}})
+    night = made_night(12, scheduling, campaigns=[made_campaign(0)], customers=100, reached=1, earlier=0)
+    outcome = decide(night, scheduling)
+    [words] = sentences(outcome, "no_capacity")
+    first = "The warm-up of email begins on 2017-12-05: nothing goes there before."
+    if "daily_capacity" in email:
+        first = "All feasible hours are full: their room goes to messages that are worth more."
+    assert words == f"{first} The warm-up of app_push begins on 2017-12-04: nothing goes there before."
+
+
 def test_every_decision_is_one_of_the_tables() -> None:
     assert {CODE[name] for name in DECISIONS} == set(range(len(DECISIONS)))
