@@ -13,6 +13,8 @@ prices that the others pay; where many are alike, to as large a share of them as
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,7 +64,9 @@ class _Judge:
     """Goes through the tiers and remembers what room is left, of customers and of slots."""
 
     def __init__(self, night: Night, scheduling: SchedulingSettings) -> None:
-        self.night, self.scheduling = night, scheduling
+        # Its own: fatigue grows with the messages of the night.
+        self.night = replace(night, fatigue=night.fatigue.copy(), click_factor=night.click_factor.copy())
+        self.scheduling = scheduling
         campaigns, customers = len(night.campaigns), len(night.people)
         shape = campaigns, customers
         self.sentences = Sentences()
@@ -80,9 +84,10 @@ class _Judge:
         self.room = room_of(night.hours, night.people.zone, np.arange(customers), night.sent, self.caps)
         self.sent = night.sent
         self.had = self._had_today()
+        self.tonight = np.zeros(customers, np.int64)
         self.capacity = Capacity.of(scheduling, night.hours, night.send_date)
         self.load = self.capacity.taken_by(night.sent.channel, night.sent.at, of_night=False)
-        self.drawing = Drawing(night, scheduling)
+        self.drawing = Drawing(self.night, scheduling)
         self.messages: list[Messages] = []
         self.value = self.bound = 0.0
         """Money, of all who were admitted where something was scarce, and the most there could be."""
@@ -123,7 +128,8 @@ class _Judge:
         self.sentence[campaign, rows] = self.sentences.number(sentence)
 
     def give(self, customers: Numbers, choice: Numbers) -> None:
-        """Note messages tonight, and work out anew what room they leave these customers."""
+        """Note messages tonight, and work out anew what room they leave these customers, and how weary of more."""
+        self.tonight += np.bincount(customers, minlength=len(self.tonight))
         self.had += np.bincount(customers, minlength=len(self.had))
         is_full = self.had[customers] >= self.scheduling.messages_per_day
         full, again = customers[is_full], customers[~is_full]
@@ -133,6 +139,8 @@ class _Judge:
             self.sent = self.sent.and_also(again, at, choice[~is_full] // HOURS)
             found = room_of(self.night.hours, self.night.people.zone, again, self.sent, self.caps)
             self.room.open[again], self.room.cap[again] = found.open, found.cap
+            weary = self.night.weary(again, self.tonight[again])
+            self.night.fatigue[:, again], self.night.click_factor[:, again] = weary
 
     def _had_today(self) -> Numbers:
         """(customers,): messages of earlier nights on the send date."""

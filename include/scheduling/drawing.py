@@ -124,7 +124,7 @@ class Drawing:
             best=drawn == (worth - paid).argmax(axis=1),
             probabilities=probabilities,
             value=worth[rows, drawn],
-            rate=night.beliefs.rate[channel, customers, drawn % HOURS].astype(np.float64),
+            rate=_rate(night, channel, customers, drawn % HOURS),
             orders_per_click=night.orders_per_click[campaign, channel],
             margin=night.margin[campaign, customers].astype(np.float64),
             cost=np.full(len(customers), told.cost),
@@ -140,7 +140,7 @@ class Drawing:
         whole["choice"], whole["how"] = messages.choice.copy(), messages.how.copy()
         whole["choice"][rows], whole["how"][rows] = choice, REPAIRED
         told = {
-            "rate": night.beliefs.rate[channel, customers, choice % HOURS].astype(np.float64),
+            "rate": _rate(night, channel, customers, choice % HOURS),
             "orders_per_click": night.orders_per_click[messages.campaign[rows], channel],
             "fatigue": night.fatigue[channel, customers].astype(np.float64),
             "price": np.zeros(len(rows)) if price is None else price[night.people.zone[customers], choice],
@@ -153,6 +153,11 @@ class Drawing:
             told["rate"] * told["orders_per_click"] * messages.margin[rows] - messages.cost[rows] - told["fatigue"]
         )
         return replace(messages, **whole)
+
+
+def _rate(night: Night, channel: Numbers, customers: Numbers, hour: Numbers) -> Floats:
+    """(rows,): of clicks."""
+    return night.beliefs.rate[channel, customers, hour].astype(np.float64) * night.click_factor[channel, customers]
 
 
 def _blocks(rows: int) -> Iterator[slice]:

@@ -48,7 +48,10 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
     sent = read_sent(connection, settings, business_date)
     beliefs = read_beliefs(connection, settings, business_date, send_date)
     conversion = read_conversion(connection, business_date)
-    fatigue = _fatigue(connection, settings, people, sent, business_date)
+    weary = _wearying(connection, settings, people, sent, business_date)
+    fatigue, click_factor = (
+        told.astype(np.float32) for told in weary(np.arange(len(people)), np.zeros(len(people), int))
+    )
     return Night(
         business_date=business_date,
         send_date=send_date,
@@ -62,6 +65,8 @@ def read_night(connection: Connection, settings: Settings, business_date: date) 
         margin=_margins(connection, settings, campaigns, meant, len(people), business_date),
         orders_per_click=_orders_per_click(conversion, campaigns),
         fatigue=fatigue,
+        click_factor=click_factor,
+        weary=weary,
         credit=_credit(conversion, campaigns, float(fatigue.max(initial=0))),
         sent=sent,
         kept=_read_kept(connection, campaigns, business_date),
@@ -117,17 +122,23 @@ def _credit(conversion: Conversion, campaigns: list[Campaign], most_fatigue: flo
     return np.where(np.array(clicks) < MEASURED_CLICKS, costs, 0.0)
 
 
-def _fatigue(
+def _wearying(
     connection: Connection, settings: Settings, people: People, sent: Sent, business_date: date
-) -> NDArray[np.float32]:
-    """(channels, customers): what one message more risks, money."""
+) -> Callable[[Numbers, Numbers], tuple[Floats, Floats]]:
+    """``Night.weary``."""
     fatigue = read_fatigue(connection, business_date)
     end_of_day = microseconds(day_bounds(business_date, settings.business_time_zone)[1])
     late = (sent.at < end_of_day) & (sent.at >= end_of_day - FATIGUE_DAYS * 24 * HOUR)
     recent = np.bincount(sent.customer[late], minlength=len(people))
     margin = people.expected_value * settings.reporting.default_margin_rate
-    costs = [fatigue.cost(channel, recent, fatigue.worth(channel, margin)) for channel in CHANNELS]
-    return np.stack(costs).astype(np.float32)
+    worth = {channel: fatigue.worth(channel, margin) for channel in CHANNELS}
+
+    def weary(customers: Numbers, tonight: Numbers) -> tuple[Floats, Floats]:
+        before = recent[customers]
+        costs = [fatigue.cost(channel, before + tonight, worth[channel][customers]) for channel in CHANNELS]
+        return np.stack(costs), np.stack([fatigue.click_factor(channel, before, tonight) for channel in CHANNELS])
+
+    return weary
 
 
 def _read_kept(connection: Connection, campaigns: list[Campaign], business_date: date) -> Kept:

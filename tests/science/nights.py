@@ -127,6 +127,11 @@ def made_night(
     def shares(salt: str, some: np.ndarray | None) -> np.ndarray:
         return hash_shares(salt, ids if some is None else [ids[one] for one in some])
 
+    fatigue = random.exponential(0.0005, (len(CHANNELS), customers))
+
+    def weary(some: np.ndarray, tonight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return fatigue[:, some] * (1 + tonight), np.repeat(0.8 ** tonight[None], len(CHANNELS), axis=0)
+
     return Night(
         business_date=send_date - timedelta(days=1),
         send_date=send_date,
@@ -141,7 +146,9 @@ def made_night(
         is_held_out=random.random(customers) < held_out,
         margin=margin.astype(np.float32),
         orders_per_click=random.uniform(0.02, 0.05, (len(campaigns), len(CHANNELS))),
-        fatigue=random.exponential(0.0005, (len(CHANNELS), customers)).astype(np.float32),
+        fatigue=fatigue.astype(np.float32),
+        click_factor=np.ones(fatigue.shape, np.float32),
+        weary=weary,
         credit=np.zeros(len(campaigns)),
         sent=Sent.of(random.integers(0, customers, sent), at, random.integers(0, 2, sent).astype(np.int8)),
         kept=NOTHING_KEPT,

@@ -221,6 +221,30 @@ def sentences(outcome: Outcome, decision: str, campaign: int = 0) -> set[str]:
     }
 
 
+def test_the_second_message_of_a_night_counts_the_first() -> None:
+    scheduling = SchedulingSettings(messages_per_day=2)
+    campaigns = [made_campaign(number, control_share=0.0) for number in range(2)]
+    night = made_night(13, scheduling, campaigns=campaigns, customers=200, earlier=0)
+    messages = decide(night, scheduling).messages
+    rate, fatigue = (
+        night.beliefs.rate[messages.choice // 24, messages.customer, messages.choice % 24],
+        night.fatigue[messages.choice // 24, messages.customer],
+    )
+    both = np.bincount(messages.customer)[messages.customer] == 2
+    second = messages.rate < 0.9 * rate
+    assert second.sum() == both.sum() / 2 > 20, "one of each pair"
+    np.testing.assert_allclose(messages.rate, rate * np.where(second, 0.8, 1), rtol=1e-6)
+    np.testing.assert_allclose(messages.fatigue, fatigue * np.where(second, 2, 1), rtol=1e-6)
+    earned = messages.rate * messages.orders_per_click * messages.margin
+    np.testing.assert_allclose(messages.value, earned - messages.cost - messages.fatigue, rtol=1e-5, atol=1e-9)
+
+    def tired(some: np.ndarray, tonight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1000.0 * np.ones((2, len(some))) * tonight, np.ones((2, len(some)))
+
+    once = decide(replace(night, weary=tired), scheduling).messages
+    assert np.bincount(once.customer).max() == 1
+
+
 def test_a_budget_of_nothing_is_over_and_no_hour_is_called_full() -> None:
     scheduling = SchedulingSettings()
     campaigns = [made_campaign(0, daily_budget=0.0)]
