@@ -1,4 +1,4 @@
-"""Which channel: email, app push, both or none. Arrays in, arrays out.
+"""Which channel: email, app push or none. Arrays in, arrays out.
 
 A channel's value to a customer is uncertain, above all by how much more or less than others the customer clicks there.
 As with hours, a channel is drawn as often as it is likely to be worth most (Thompson 1933), here in closed form or by
@@ -7,8 +7,7 @@ quadrature, so that the probability logged is exact; ``policy.with_exploration``
 None is an arm too: a column of mean 0 and deviation 0. A message then goes where it is likely to be worth more than
 silence; without the column the caller compares the best value with 0.
 
-Both: where caps allow two a day, the second channel's message adds ``second_channel_value``; it goes if that is above 0
-and the customer's caps still hold with both.
+A campaign reaches a customer on one channel a day; both can be had as two campaigns, where caps allow two messages.
 """
 
 from __future__ import annotations
@@ -69,18 +68,6 @@ def channel_shares(mean: Floats, sd: Floats, feasible: Mask, boldness: float) ->
         shares[:, one] = np.where(feasible[:, one], wins.mean(axis=1), 0.0)
     total = shares.sum(axis=1, keepdims=True)
     return np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
-
-
-def second_channel_value(
-    first_rate: Floats, second_rate: Floats, margin_per_click: Floats, cost: Floats | float, fatigue: Floats
-) -> Floats:
-    """(n,) money that a second message adds on the same day: (1 − r1) · r2 · margin per click − cost − fatigue.
-
-    first_rate, second_rate: (n,), click rates of the two; margin_per_click, cost: the second's. fatigue: (n,), the
-    second's ``Fatigue.cost`` at ``recent`` + 1. A click on both brings no second order; that clicks on the two are
-    independent given the rates flatters the second, since who clicks one is likelier to click the other.
-    """
-    return (1 - first_rate) * second_rate * margin_per_click - cost - fatigue
 
 
 def _tied(one: Floats, other: Floats) -> Mask:
