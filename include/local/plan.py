@@ -18,6 +18,9 @@ def show_plan(layout: Layout, business_date: date, progress: Progress) -> None:
 
     with stage_surroundings(layout, "scheduling", progress) as (engine, settings):
         progress(f"Plan of the night of {business_date}: a dry run")
-        preview_messages(engine, settings, business_date=business_date)
+        summary = preview_messages(engine, settings, business_date=business_date)
         progress.text()
         progress.text(preview_text(read_plan_previews(engine, business_date), settings.currency))
+        if summary.gap:
+            short = f"at most {summary.gap:.4%} of the value short of the best possible"
+            progress.text(f"Where room or money is short, who goes is {short}.")

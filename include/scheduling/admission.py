@@ -14,7 +14,7 @@ import numpy as np
 
 from include.scheduling.allocation import allocate, find_prices
 from include.scheduling.market import NONE, Market, demand
-from include.scheduling.night import Floats, Mask
+from include.scheduling.night import Floats, Mask, Numbers
 
 SMALL = 20_000
 """Rows × choices of a market whose budgets are kept exactly, too."""
@@ -22,11 +22,15 @@ SMALL = 20_000
 
 @dataclass(frozen=True)
 class Admission:
-    """goes: (rows,). slot_price: (slots,), of a message; budget_price: (campaigns,), of a unit of money."""
+    """choice: (rows,), NONE of whoever does not go. slot_price: (slots,), of a message; budget_price: (campaigns,), of
+    a unit of money. value: money; bound: none could be worth more.
+    """
 
-    goes: Mask
+    choice: Numbers
     slot_price: Floats
     budget_price: Floats
+    value: float
+    bound: float
 
 
 def admit(market: Market) -> Admission:
@@ -52,14 +56,17 @@ def admit(market: Market) -> Admission:
             budget=np.full(len(market.budget), np.inf),
         )
     )
-    goes = np.zeros(len(market), bool)
-    goes[paid[placed.goes]] = True
-    return Admission(goes, placed.slot_price, prices.budget)
+    choice = np.full(len(market), NONE)
+    choice[paid] = placed.choice
+    goes = np.flatnonzero(choice != NONE)
+    value = float(market.worth(goes, choice[goes]).sum())
+    bound = asked.surplus() + prices.earned(market)
+    return Admission(choice, placed.slot_price, prices.budget, value, max(bound, value))
 
 
 def _exactly(market: Market) -> Admission:
-    allocation = allocate(market)
-    return Admission(allocation.choice != NONE, allocation.prices, allocation.budget_prices)
+    found = allocate(market)
+    return Admission(found.choice, found.prices, found.budget_prices, found.value, found.bound)
 
 
 def _within_budgets(market: Market, lead: Floats) -> Mask:

@@ -75,6 +75,11 @@ class Capacity:
         """(slots,), (groups,): room beside ``load``."""
         return np.maximum(self.most - load.slots, 0), np.maximum(self.group_most - load.groups, 0)
 
+    def has_room(self, load: Load) -> Mask:
+        """(zones, choices): where one more message fits beside ``load``."""
+        slots, groups = self.left(load)
+        return np.asarray(np.append((slots > 0) & (groups > 0)[self.group], False)[self.slot_of])
+
     def is_over(self, load: Load) -> Mask:
         """(slots,): of slots that are too full, or whose group is."""
         return np.asarray((load.slots > self.most) | (load.groups > self.group_most)[self.group])

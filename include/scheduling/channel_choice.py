@@ -1,12 +1,11 @@
-"""Which channel: email, app push, both or none. Arrays in, arrays out.
+"""Which channel: email, app push or none. Arrays in, arrays out.
 
 A channel's value to a customer is uncertain, above all by how much more or less than others the customer clicks there.
 As with hours, a channel is drawn as often as it is likely to be worth most (Thompson 1933), here in closed form, so
 that the probability logged is exact; ``policy.with_exploration`` puts the floor beneath it. None: the caller compares
 the best value with 0.
 
-Both: where caps allow two a day, the second channel's message adds ``second_channel_value``; it goes if that is above 0
-and the customer's caps still hold with both.
+A campaign reaches a customer on one channel a day; both can be had as two campaigns, where caps allow two messages.
 """
 
 from __future__ import annotations
@@ -45,18 +44,6 @@ def channel_shares(mean: Floats, sd: Floats, feasible: Mask, boldness: float) ->
     first = _beats(mean[:, 0] - mean[:, 1], np.hypot(sd[:, 0], sd[:, 1]), _tied(mean[:, 0], mean[:, 1]))
     shares = np.stack([first, 1 - first], axis=1)
     return np.asarray(np.where(feasible.all(axis=1, keepdims=True), shares, feasible), np.float64)
-
-
-def second_channel_value(
-    first_rate: Floats, second_rate: Floats, margin_per_click: Floats, cost: Floats | float, fatigue: Floats
-) -> Floats:
-    """(n,) money that a second message adds on the same day: (1 − r1) · r2 · margin per click − cost − fatigue.
-
-    first_rate, second_rate: (n,), click rates of the two; margin_per_click, cost: the second's. fatigue: (n,), the
-    second's ``Fatigue.cost`` at ``recent`` + 1. A click on both brings no second order; that clicks on the two are
-    independent given the rates flatters the second, since who clicks one is likelier to click the other.
-    """
-    return (1 - first_rate) * second_rate * margin_per_click - cost - fatigue
 
 
 def _tied(one: Floats, other: Floats) -> Mask:

@@ -7,10 +7,13 @@ assigned to everyone alike before all of them, so that whoever compares arms can
 Campaigns of one priority compete for a customer's room and for scarce slots by value; a higher priority goes before.
 Who may go is settled by the exact allocation, and what it finds scarce has a price. Channel and hour are then drawn for
 each message, with values net of these prices; what chance put into a full hour is moved (``capacity.repair``). Control
-and held-out customers take the same way as ghosts that take no room: whether a message would have gone to them.
+and held-out customers take the same way as ghosts that take no room: whether a message would have gone to them, at the
+prices that the others pay; where many are alike, to as large a share of them as of the others.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +26,7 @@ from include.scheduling.capacity import UNPLACED, Capacity, repair
 from include.scheduling.caps import DAY, FREE, Caps, room_of
 from include.scheduling.drawing import Drawing
 from include.scheduling.eligibility import Eligibility
-from include.scheduling.market import Market
+from include.scheduling.market import NONE, Market
 from include.scheduling.night import Floats, Mask, Night, Numbers
 from include.scheduling.outcome import (
     CODE,
@@ -33,6 +36,7 @@ from include.scheduling.outcome import (
     Outcome,
     Sentences,
 )
+from include.scheduling.prices import NUDGE
 from include.scheduling.rerun import keep
 from include.scheduling.slots import HOURS
 from include.scheduling.values import CHOICES, best_values, values
@@ -40,6 +44,8 @@ from include.settings import CHANNELS, SchedulingSettings
 
 CLOSE = 1e-9
 """Of a value: nets so near to nothing are nothing."""
+TIED = 2 * NUDGE
+"""Of a value: of those so near to their price some go and some do not, though they are alike."""
 
 
 def decide(night: Night, scheduling: SchedulingSettings) -> Outcome:
@@ -58,7 +64,9 @@ class _Judge:
     """Goes through the tiers and remembers what room is left, of customers and of slots."""
 
     def __init__(self, night: Night, scheduling: SchedulingSettings) -> None:
-        self.night, self.scheduling = night, scheduling
+        # Its own: fatigue grows with the messages of the night.
+        self.night = replace(night, fatigue=night.fatigue.copy(), click_factor=night.click_factor.copy())
+        self.scheduling = scheduling
         campaigns, customers = len(night.campaigns), len(night.people)
         shape = campaigns, customers
         self.sentences = Sentences()
@@ -76,10 +84,13 @@ class _Judge:
         self.room = room_of(night.hours, night.people.zone, np.arange(customers), night.sent, self.caps)
         self.sent = night.sent
         self.had = self._had_today()
+        self.tonight = np.zeros(customers, np.int64)
         self.capacity = Capacity.of(scheduling, night.hours, night.send_date)
         self.load = self.capacity.taken_by(night.sent.channel, night.sent.at, of_night=False)
-        self.drawing = Drawing(night, scheduling)
+        self.drawing = Drawing(self.night, scheduling)
         self.messages: list[Messages] = []
+        self.value = self.bound = 0.0
+        """Money, of all who were admitted where something was scarce, and the most there could be."""
 
     def outcome(self) -> Outcome:
         messages = Messages.joined(self.messages)
@@ -95,7 +106,8 @@ class _Judge:
                 rows = (self.arm[number] == arm) & in_audience[number]
                 self.sentence[number, rows] = self.sentences.number(words)
         is_kept = np.zeros(self.decision.shape, bool)
-        return Outcome(self.decision, self.sentence, self.sentences.texts, self.arm, self.ghost, is_kept, messages)
+        gap = (self.bound - self.value) / self.bound if self.bound > 0 else 0.0
+        return Outcome(self.decision, self.sentence, self.sentences.texts, self.arm, self.ghost, is_kept, messages, gap)
 
     # --- one tier ----------------------------------------------------------------------------------------------------
 
@@ -116,7 +128,8 @@ class _Judge:
         self.sentence[campaign, rows] = self.sentences.number(sentence)
 
     def give(self, customers: Numbers, choice: Numbers) -> None:
-        """Note messages tonight, and work out anew what room they leave these customers."""
+        """Note messages tonight, and work out anew what room they leave these customers, and how weary of more."""
+        self.tonight += np.bincount(customers, minlength=len(self.tonight))
         self.had += np.bincount(customers, minlength=len(self.had))
         is_full = self.had[customers] >= self.scheduling.messages_per_day
         full, again = customers[is_full], customers[~is_full]
@@ -126,6 +139,8 @@ class _Judge:
             self.sent = self.sent.and_also(again, at, choice[~is_full] // HOURS)
             found = room_of(self.night.hours, self.night.people.zone, again, self.sent, self.caps)
             self.room.open[again], self.room.cap[again] = found.open, found.cap
+            weary = self.night.weary(again, self.tonight[again])
+            self.night.fatigue[:, again], self.night.click_factor[:, again] = weary
 
     def _had_today(self) -> Numbers:
         """(customers,): messages of earlier nights on the send date."""
@@ -148,6 +163,10 @@ class _Contest:
         """(campaigns of the tier,), of one message."""
         self.is_admitted: Mask | None = None
         """(campaigns of the tier, customers), by the allocation; None: nothing is scarce."""
+        self.has_room = np.zeros((len(self.night.people.zones), CHOICES), bool)
+        """(zones, choices): where the allocation leaves room."""
+        self.is_lucky: Mask | None = None
+        """(campaigns of the tier, customers), ghosts that go though others alike do not."""
         self._refuse_without_room(np.flatnonzero(remaining.any(axis=0)))
         self._allocate()
 
@@ -188,15 +207,20 @@ class _Contest:
             budget=budgets,
         )
         admission = admit(market)
+        self.judge.value += admission.value
+        self.judge.bound += admission.bound
+        goes = np.flatnonzero(admission.choice != NONE)
         self.is_admitted = np.zeros(self.remaining.shape, bool)
-        self.is_admitted[of_tier[admission.goes], customers[admission.goes]] = True
+        self.is_admitted[of_tier[goes], customers[goes]] = True
+        placed = capacity.slot_of[market.zone[goes], admission.choice[goes]]
+        self.has_room = capacity.has_room(self.judge.load + capacity.load(placed))
         self.price = np.append(admission.slot_price, 0.0)[capacity.slot_of]
         self.budget_price = admission.budget_price * costs
 
         def expected(some: Numbers, price: Floats) -> Floats:
             return self._expected(of_tier[some], customers[some], price)
 
-        balanced = balance(market, np.flatnonzero(admission.goes), admission.slot_price, expected)
+        balanced = balance(market, goes, admission.slot_price, expected)
         self.draw_price = np.append(balanced, 0.0)[capacity.slot_of]
 
     def _expected(self, of_tier: Numbers, customers: Numbers, price: Floats) -> Floats:
@@ -225,6 +249,7 @@ class _Contest:
         if not len(customers):
             return
         gross, net = self._worths(customers)
+        goes = self._goes(customers, gross, net)
         leaders: list[list[Numbers]] = [[] for _ in self.tier]
         ghosts: list[tuple[int, Numbers]] = []
         is_free = np.ones(len(customers), bool)
@@ -232,11 +257,7 @@ class _Contest:
             undecided = self.remaining[place, customers] & is_free
             campaign = np.asarray(self.tier)[place]
             arm = self.judge.arm[campaign, customers]
-            worth = net[place, np.arange(len(customers))]
-            admitted = worth > -CLOSE * np.abs(gross[place, np.arange(len(customers))])
-            if self.is_admitted is not None:
-                admitted = np.where(arm == TREATED, self.is_admitted[place, customers], admitted)
-            admitted &= gross[place, np.arange(len(customers))] > 0
+            admitted = goes[place, np.arange(len(customers))]
             self._ghosts(customers, place, undecided & (arm != TREATED), admitted)
             self._refuse_outbid(customers, place, undecided & (arm == TREATED) & ~admitted, gross)
             self.remaining[place[undecided], customers[undecided]] = False
@@ -259,6 +280,27 @@ class _Contest:
                 self.night, campaign, some, self.feasible(campaign, some), self.price
             )
         return gross, net - self.budget_price[:, None]
+
+    def _goes(self, customers: Numbers, gross: Floats, net: Floats) -> Mask:
+        """(campaigns of the tier, rows): whether the treated were admitted, and the ghosts would have been."""
+        if self.is_admitted is None:
+            return gross > 0
+        is_tied = (gross > 0) & (np.abs(net) <= TIED * np.abs(gross))
+        if self.is_lucky is None:
+            self.is_lucky = self._lucky_ghosts(customers, is_tied, self.is_admitted)
+        would = np.where(is_tied, self.is_lucky[:, customers], net > 0)
+        is_treated = self.judge.arm[self.tier][:, customers] == TREATED
+        return np.where(is_treated, self.is_admitted[:, customers], would) & (gross > 0)
+
+    def _lucky_ghosts(self, customers: Numbers, is_tied: Mask, is_admitted: Mask) -> Mask:
+        """As large a share of the tied ghosts as of the treated who are tied, drawn by the customers' ids."""
+        lucky = np.zeros(is_admitted.shape, bool)
+        for position, campaign in enumerate(self.tier):
+            is_treated = self.judge.arm[campaign, customers] == TREATED
+            treated, ghosts = (customers[is_tied[position] & of_arm] for of_arm in (is_treated, ~is_treated))
+            share = is_admitted[position, treated].mean() if len(treated) else 1.0
+            lucky[position, ghosts] = self.judge.drawing.shares("ghost", campaign, ghosts) < share
+        return lucky
 
     def _order(self, customers: Numbers, net: Floats) -> NDArray[np.int64]:
         """(places, rows): campaigns of the tier by value net of prices, those last that the allocation left out."""
@@ -305,18 +347,43 @@ class _Contest:
         for position, campaign in enumerate(self.tier):
             mine = rows & (place == position)
             poor, broke = mine & ~(worth > 0), mine & (worth > 0) & (paid <= CLOSE * np.abs(worth))
-            budget = self.night.campaigns[campaign].daily_budget
             self.judge._refuse(campaign, customers[poor], "not_worth_sending", NOT_WORTH_SENDING)
-            self.judge._refuse(
-                campaign,
-                customers[broke],
-                "over_budget",
-                f"The campaign's budget of {budget or 0:g} a day goes to messages that are worth more.",
-            )
-            self.judge._refuse(campaign, customers[mine & ~poor & ~broke], "no_capacity", self._full())
+            broke[mine & ~poor] |= self._only_money_lacks(campaign, customers[mine & ~poor])
+            self.judge._refuse(campaign, customers[broke], "over_budget", self._spent(campaign))
+            self._refuse_full(campaign, customers[mine & ~poor & ~broke])
 
-    def _full(self) -> str:
-        return "All feasible hours are full: their room goes to messages that are worth more."
+    def _only_money_lacks(self, campaign: int, customers: Numbers) -> Mask:
+        """(rows,): of customers left out, those whose message would be worth sending where there is room."""
+        if self.night.campaigns[campaign].daily_budget is None:
+            return np.zeros(len(customers), bool)
+        room = self.has_room[self.night.people.zone[customers]].reshape(len(customers), len(CHANNELS), HOURS)
+        gross, _ = best_values(self.night, campaign, customers, self.feasible(campaign, customers) & room, None)
+        return gross > 0
+
+    def _spent(self, campaign: int) -> str:
+        told = self.night.campaigns[campaign]
+        budget = told.daily_budget or 0
+        if budget < told.cost_per_message:
+            return f"The campaign's budget of {budget:g} a day does not pay for one message."
+        return f"The campaign's budget of {budget:g} a day goes to messages that are worth more."
+
+    def _refuse_full(self, campaign: int, customers: Numbers) -> None:
+        """By the channels that have hours for them, were there room."""
+        channels, kind = np.unique(self.feasible(campaign, customers).any(axis=2), axis=0, return_inverse=True)
+        for number, of_kind in enumerate(channels):
+            self.judge._refuse(
+                campaign, customers[kind.ravel() == number], "no_capacity", self._full(np.flatnonzero(of_kind))
+            )
+
+    def _full(self, channels: Numbers) -> str:
+        limits = {CHANNELS[channel]: self.judge.scheduling.channels.of(CHANNELS[channel]) for channel in channels}
+        begins = {
+            name: of.warm_up.starts_on
+            for name, of in limits.items()
+            if of.warm_up is not None and of.warm_up.starts_on > self.night.send_date
+        }
+        words = [f"The warm-up of {name} begins on {day}: nothing goes there before." for name, day in begins.items()]
+        return " ".join([FULL] * (len(begins) < len(limits)) + words)
 
     def _quiet(self) -> str:
         rules = self.judge.scheduling
@@ -357,7 +424,7 @@ class _Contest:
         choice = repair(worth, zone, drawn.drawn, judge.capacity, judge.load)
         for campaign in self.tier:
             lost = drawn.customer[(choice == UNPLACED) & (drawn.campaign == campaign)]
-            judge._refuse(campaign, lost, "no_capacity", self._full())
+            self._refuse_full(campaign, lost)
         placed = np.flatnonzero(choice != UNPLACED)
         moved = np.flatnonzero(choice[placed] != drawn.drawn[placed])
         return judge.drawing.moved(drawn.of(placed), moved, choice[placed][moved], self.draw_price)
@@ -373,6 +440,7 @@ class _Contest:
                 self.judge.give(rows, worth.argmax(axis=1))
 
 
+FULL = "All feasible hours are full: their room goes to messages that are worth more."
 NOT_WORTH_SENDING = "At no feasible hour is a message expected to earn what it costs."
 
 

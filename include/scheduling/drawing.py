@@ -35,16 +35,19 @@ class Drawing:
 
         feasible: (rows, channels, hours), some in every row. price: (zones, choices), of a message.
         """
-        named = self.night.campaigns[campaign].campaign_id
-        of_night = f"{self.scheduling.seed}:{self.night.send_date}:{named}"
-        uniform = self.night.shares(f"draw:{of_night}", customers)
-        at_random = self.night.shares(f"random_hour:{of_night}", customers) < self.scheduling.random_hour_share
+        uniform = self.shares("draw", campaign, customers)
+        at_random = self.shares("random_hour", campaign, customers) < self.scheduling.random_hour_share
 
         def some(rows: slice) -> Messages:
             return self._messages(campaign, customers[rows], feasible[rows], price, uniform[rows], at_random[rows])
 
         with ThreadPoolExecutor(THREADS) as threads:
             return Messages.joined(list(threads.map(some, _blocks(len(customers)))))
+
+    def shares(self, what: str, campaign: int, customers: Numbers) -> Floats:
+        """(rows,) in [0, 1), even, for one draw of each of ``customers``."""
+        named = self.night.campaigns[campaign].campaign_id
+        return self.night.shares(f"{what}:{self.scheduling.seed}:{self.night.send_date}:{named}", customers)
 
     def expected(self, campaign: int, customers: Numbers, feasible: Mask, price: Floats) -> Floats:
         """(rows, choices): of the policy and of random hours together, each as often as it is used."""
@@ -121,7 +124,7 @@ class Drawing:
             best=drawn == (worth - paid).argmax(axis=1),
             probabilities=probabilities,
             value=worth[rows, drawn],
-            rate=night.beliefs.rate[channel, customers, drawn % HOURS].astype(np.float64),
+            rate=_rate(night, channel, customers, drawn % HOURS),
             orders_per_click=night.orders_per_click[campaign, channel],
             margin=night.margin[campaign, customers].astype(np.float64),
             cost=np.full(len(customers), told.cost),
@@ -137,7 +140,7 @@ class Drawing:
         whole["choice"], whole["is_repaired"] = messages.choice.copy(), messages.is_repaired.copy()
         whole["choice"][rows], whole["is_repaired"][rows] = choice, True
         told = {
-            "rate": night.beliefs.rate[channel, customers, choice % HOURS].astype(np.float64),
+            "rate": _rate(night, channel, customers, choice % HOURS),
             "orders_per_click": night.orders_per_click[messages.campaign[rows], channel],
             "fatigue": night.fatigue[channel, customers].astype(np.float64),
             "price": np.zeros(len(rows)) if price is None else price[night.people.zone[customers], choice],
@@ -150,6 +153,11 @@ class Drawing:
             told["rate"] * told["orders_per_click"] * messages.margin[rows] - messages.cost[rows] - told["fatigue"]
         )
         return replace(messages, **whole)
+
+
+def _rate(night: Night, channel: Numbers, customers: Numbers, hour: Numbers) -> Floats:
+    """(rows,): of clicks."""
+    return night.beliefs.rate[channel, customers, hour].astype(np.float64) * night.click_factor[channel, customers]
 
 
 def _blocks(rows: int) -> Iterator[slice]:

@@ -27,6 +27,8 @@ class DryRunSummary:
     cost: float
     expected_value: float
     decisions: dict[str, int]
+    gap: float
+    """As ``ScheduleSummary.gap``."""
 
 
 def preview_messages(engine: Engine, settings: Settings, *, business_date: date) -> DryRunSummary:
@@ -60,6 +62,7 @@ def preview_messages(engine: Engine, settings: Settings, *, business_date: date)
         cost=everything.cost,
         expected_value=everything.expected_value,
         decisions=everything.decisions,
+        gap=plan.gap,
     )
 
 

@@ -171,9 +171,15 @@ class Fatigue:
         """(n,): that one more message loses the address. recent: (n,), see above."""
         return self.channels[channel].lost[np.minimum(recent, MOST_RECENT)]
 
-    def click_factor(self, channel: str, recent: NDArray[np.integer[Any]]) -> Floats:
-        """(n,): by how much the click rate, as learned over all of a customer's messages, is to be multiplied."""
-        return self.channels[channel].click_factor[np.minimum(recent, MOST_RECENT)]
+    def click_factor(self, channel: str, recent: NDArray[np.integer[Any]], more: NDArray[np.integer[Any]]) -> Floats:
+        """(n,): of how many of the clicks that a message gets now one gets after ``more`` messages.
+
+        recent, more: (n,). Of now, not of the usual message: a customer's own click rate was learned from messages
+        among which there were about as many recent ones as now.
+        """
+        factors = self.channels[channel].click_factor
+        now, then = (factors[np.minimum(count, MOST_RECENT)] for count in (recent, recent + more))
+        return np.divide(then, now, out=np.ones(len(now)), where=now > 0)
 
     def worth(self, channel: str, expected_margin: Floats) -> Floats:
         """(n,) money that an address is worth: min(v · E[messages], expected margin), never below 0.

@@ -55,8 +55,12 @@ class Night:
     """Customers are those of ``people``, by number; a campaign is a number of ``campaigns``, the first first.
 
     audiences: by campaign. holdout_id: the term that is_held_out is of.
-    margin: (campaigns, customers), mean margin of the items of a message, money; NaN: there is nothing to say.
-    orders_per_click: (campaigns, channels). fatigue: (channels, customers), what one message more risks, money.
+    margin: (campaigns, customers), mean margin of the items of a message (the one that calls for it and the first of
+    the list), money; NaN: there is nothing to say.
+    orders_per_click: (campaigns, channels).
+    fatigue, click_factor: (channels, customers), what one message more risks, money, and the share of its clicks that
+    it keeps; before any message of this night, with factors of 1.
+    weary: both, (channels, rows), of customers (rows,) after so many messages (rows,) of this night.
     credit: (campaigns,), money added where it is asked whether to send at all: 0 once there are clicks enough to say
     what one brings. Before, a message is not held back by a cost that is known and a gain that is only assumed: nothing
     sent would mean nothing learned.
@@ -76,6 +80,8 @@ class Night:
     margin: NDArray[np.float32]
     orders_per_click: Floats
     fatigue: NDArray[np.float32]
+    click_factor: NDArray[np.float32]
+    weary: Callable[[Numbers, Numbers], tuple[Floats, Floats]]
     credit: Floats
     sent: Sent
     kept: Kept

@@ -84,7 +84,7 @@ class Outcome:
     """Arrays (campaigns, customers): decision, of DECISIONS; sentence, of ``sentences`` (-1 for messages that go); arm,
     of ARMS; ghost: 1 or 0, NO_GHOST for the treated; is_kept: the row and its message stay as they are.
 
-    messages: by campaign, then customer.
+    messages: by campaign, then customer. gap: share of the value of the best admission that who was admitted may miss.
     """
 
     decision: NDArray[np.uint8]
@@ -94,3 +94,4 @@ class Outcome:
     ghost: NDArray[np.int8]
     is_kept: Mask
     messages: Messages
+    gap: float = 0.0

@@ -6,6 +6,7 @@ of the same transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,10 +16,10 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from include.business_time import day_bounds
-from include.db.copy import copy_out_columns
+from include.db.copy import copy_in, copy_out_columns
 from include.db.sql import source, statement
 from include.scheduling.caps import Sent
 from include.settings import CHANNELS, Settings
@@ -29,6 +30,7 @@ NO_CONSENT, NO_ADDRESS = "no_consent", "no_address"
 REACHED = 0
 """No obstacle; others are numbers of ``People.obstacles``."""
 _WORDS = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+_LEADING_ITEMS = Table("leading_items", MetaData(), Column("place"), Column("item_id"))
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,47 @@ def read_margins(
     connection: Connection, settings: Settings, business_date: date, customers: int, purpose: str, items: int
 ) -> Floats:
     """(customers,): mean margin, in money, of the first ``items`` of the list of ``purpose``; NaN without a list."""
+    return _margins(connection, settings, business_date, "create_list_margins", customers, purpose, items)
+
+
+def read_led_margins(
+    connection: Connection,
+    settings: Settings,
+    business_date: date,
+    customers: int,
+    leading: Mapping[int, str],
+    purpose: str,
+    items: int,
+) -> Floats:
+    """(customers,): as ``read_margins``, of messages that an item leads and the list fills up to ``items``.
+
+    leading: items by customer number; NaN for all others.
+    """
+    connection.execute(statement(__file__, "create_leading_items"))
+    copy_in(connection, _LEADING_ITEMS, pyarrow.table({"place": [*leading], "item_id": [*leading.values()]}))
+    return _margins(connection, settings, business_date, "create_led_margins", customers, purpose, items)
+
+
+def _margins(
+    connection: Connection,
+    settings: Settings,
+    business_date: date,
+    query: str,
+    customers: int,
+    purpose: str,
+    items: int,
+) -> Floats:
+    """From the temporary table ``message_margins`` that ``query`` makes."""
     bound = {
         "business_date": business_date,
         "purpose": purpose,
         "items": items,
         "default_margin_rate": settings.reporting.default_margin_rate,
     }
-    connection.execute(statement(__file__, "create_list_margins"), bound)
+    connection.execute(statement(__file__, query), bound)
     types = {"place": pyarrow.int64(), "margin": pyarrow.float64()}
-    rows = copy_out_columns(connection, "select place, margin from pg_temp.list_margins", types)
-    connection.execute(text("drop table pg_temp.list_margins"))
+    rows = copy_out_columns(connection, "select place, margin from pg_temp.message_margins", types)
+    connection.execute(text("drop table pg_temp.message_margins"))
     margins = np.full(customers, np.nan)
     margins[rows["place"].to_numpy()] = rows["margin"].to_numpy() / 1e6
     return margins

@@ -49,6 +49,8 @@ class ScheduleSummary:
     """Already taken up by delivery, so left as they were."""
     messages_repaired: int
     """Moved from the drawn hour for want of room."""
+    gap: float
+    """At most this share of the value is missed by who was admitted to scarce hours and budgets; 0: by none of it."""
 
 
 def schedule_messages(engine: Engine, settings: Settings, *, business_date: date) -> ScheduleSummary:
@@ -82,7 +84,7 @@ def plan_night(connection: Connection, settings: Settings, business_date: date, 
     summary = _summary(night, outcome, settled)
     logger.info(
         "Decided on %s candidates of %s campaigns for %s in %.1f s (read %.1f s, decided %.1f s): "
-        "%s messages planned, %s kept",
+        "%s messages planned, %s kept; at most %.4f%% of the value short of the best possible",
         summary.candidates,
         summary.campaigns,
         night.send_date,
@@ -91,6 +93,7 @@ def plan_night(connection: Connection, settings: Settings, business_date: date, 
         decided - read,
         summary.messages_planned,
         summary.messages_kept,
+        100 * summary.gap,
     )
     return summary
 
@@ -109,6 +112,7 @@ def _summary(night: Night, outcome: Outcome, settled: Settled) -> ScheduleSummar
         messages_awaiting_approval=settled.still_awaiting,
         messages_kept=len(night.kept),
         messages_repaired=int(outcome.messages.is_repaired.sum()),
+        gap=outcome.gap,
     )
 
 

@@ -14,13 +14,13 @@ from include.business_time import day_bounds, local_instant
 from include.db.copy import copy_out_columns
 from include.db.sql import source, statement
 from include.scheduling.assignment import hash_shares
-from include.scheduling.audience import audiences
+from include.scheduling.audience import Audience, audiences
 from include.scheduling.campaigns import Campaign, read_campaigns
 from include.scheduling.caps import Sent
 from include.scheduling.conversion import Conversion
 from include.scheduling.holdouts import assign_holdout
 from include.scheduling.night import Floats, Kept, Night, Numbers
-from include.scheduling.people import People, channel_numbers, read_margins, read_people, read_sent
+from include.scheduling.people import People, channel_numbers, read_led_margins, read_margins, read_people, read_sent
 from include.scheduling.response_models import read_conversion, read_fatigue
 from include.scheduling.send_times import read_beliefs
 from include.scheduling.slots import HOUR, Hours, microseconds
@@ -50,7 +50,10 @@ def read_night(connection: Connection, settings: Settings, business_date: date, 
     sent = read_sent(connection, settings, business_date)
     beliefs = read_beliefs(connection, settings, business_date, send_date)
     conversion = read_conversion(connection, business_date)
-    fatigue = _fatigue(connection, settings, people, sent, business_date)
+    weary = _wearying(connection, settings, people, sent, business_date)
+    fatigue, click_factor = (
+        told.astype(np.float32) for told in weary(np.arange(len(people)), np.zeros(len(people), int))
+    )
     return Night(
         business_date=business_date,
         send_date=send_date,
@@ -62,9 +65,11 @@ def read_night(connection: Connection, settings: Settings, business_date: date, 
         audiences=[meant[campaign.campaign_id] for campaign in campaigns],
         holdout_id=holdout.holdout_id,
         is_held_out=np.fromiter((customer_id in holdout.members for customer_id in ids), bool, len(ids)),
-        margin=_margins(connection, settings, campaigns, people, business_date),
+        margin=_margins(connection, settings, campaigns, meant, len(people), business_date),
         orders_per_click=_orders_per_click(conversion, campaigns),
         fatigue=fatigue,
+        click_factor=click_factor,
+        weary=weary,
         credit=_credit(conversion, campaigns, float(fatigue.max(initial=0))),
         sent=sent,
         kept=_read_kept(connection, campaigns),
@@ -84,17 +89,25 @@ def _shares(ids: list[str]) -> Callable[[str, Numbers | None], Floats]:
 
 
 def _margins(
-    connection: Connection, settings: Settings, campaigns: list[Campaign], people: People, business_date: date
+    connection: Connection,
+    settings: Settings,
+    campaigns: list[Campaign],
+    meant: dict[str, Audience],
+    customers: int,
+    business_date: date,
 ) -> NDArray[np.float32]:
     """(campaigns, customers)."""
     known: dict[tuple[str, int], Floats] = {}
-    for campaign in campaigns:
+    margins = np.empty((len(campaigns), customers), np.float32)
+    for number, campaign in enumerate(campaigns):
         key = campaign.purpose, campaign.items_per_message
         if key not in known:
-            known[key] = read_margins(connection, settings, business_date, len(people), *key)
-    margins = np.empty((len(campaigns), len(people)), np.float32)
-    for number, campaign in enumerate(campaigns):
-        margins[number] = known[campaign.purpose, campaign.items_per_message]
+            known[key] = read_margins(connection, settings, business_date, customers, *key)
+        margins[number] = known[key]
+        leading = meant[campaign.campaign_id].items
+        if leading:
+            led = read_led_margins(connection, settings, business_date, customers, leading, *key)
+            margins[number] = np.where(np.isnan(led), margins[number], led)
     return margins
 
 
@@ -111,17 +124,23 @@ def _credit(conversion: Conversion, campaigns: list[Campaign], most_fatigue: flo
     return np.where(np.array(clicks) < MEASURED_CLICKS, costs, 0.0)
 
 
-def _fatigue(
+def _wearying(
     connection: Connection, settings: Settings, people: People, sent: Sent, business_date: date
-) -> NDArray[np.float32]:
-    """(channels, customers): what one message more risks, money."""
+) -> Callable[[Numbers, Numbers], tuple[Floats, Floats]]:
+    """``Night.weary``."""
     fatigue = read_fatigue(connection, business_date)
     end_of_day = microseconds(day_bounds(business_date, settings.business_time_zone)[1])
     late = (sent.at < end_of_day) & (sent.at >= end_of_day - FATIGUE_DAYS * 24 * HOUR)
     recent = np.bincount(sent.customer[late], minlength=len(people))
     margin = people.expected_value * settings.reporting.default_margin_rate
-    costs = [fatigue.cost(channel, recent, fatigue.worth(channel, margin)) for channel in CHANNELS]
-    return np.stack(costs).astype(np.float32)
+    worth = {channel: fatigue.worth(channel, margin) for channel in CHANNELS}
+
+    def weary(customers: Numbers, tonight: Numbers) -> tuple[Floats, Floats]:
+        before = recent[customers]
+        costs = [fatigue.cost(channel, before + tonight, worth[channel][customers]) for channel in CHANNELS]
+        return np.stack(costs), np.stack([fatigue.click_factor(channel, before, tonight) for channel in CHANNELS])
+
+    return weary
 
 
 def _read_kept(connection: Connection, campaigns: list[Campaign]) -> Kept:

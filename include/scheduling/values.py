@@ -2,6 +2,8 @@
 
     value = P(click | customer, channel, hour) · orders per click · mean margin of its items − cost − fatigue
 
+P(click …) is lower, and fatigue higher, for a second message of the same night (``Night.weary``).
+
 A choice is a channel and an hour of the customer's clock: channel · 24 + hour.
 """
 
@@ -24,7 +26,10 @@ AT_ONCE = 16_384
 
 @dataclass(frozen=True)
 class Terms:
-    """Of messages of one campaign to some customers. per_click, fatigue: (rows, channels), money. cost: money."""
+    """Of messages of one campaign to some customers. per_click, fatigue: (rows, channels), money. cost: money.
+
+    per_click: of a click of whoever has had no message of the night yet.
+    """
 
     per_click: Floats
     fatigue: Floats
@@ -34,6 +39,7 @@ class Terms:
 def terms(night: Night, campaign: int, customers: Numbers) -> Terms:
     margin = night.margin[campaign, customers].astype(np.float64)
     per_click = np.maximum(margin[:, None] * night.orders_per_click[campaign], LEAST_WORTH)
+    per_click *= night.click_factor[:, customers].T
     return Terms(
         per_click, night.fatigue[:, customers].T.astype(np.float64), night.campaigns[campaign].cost_per_message
     )

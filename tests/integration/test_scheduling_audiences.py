@@ -460,6 +460,25 @@ def test_the_night_keeps_to_the_audience_and_the_occasion_leads_the_message(
     assert (shop.fingerprint("message_decisions"), shop.fingerprint("messages")) == again
 
 
+@pytest.mark.parametrize(("items_per_message", "margins"), [(1, [500, 500]), (3, [500, (500 + 5 + 5) / 3])])
+def test_a_message_is_worth_what_is_in_it(
+    shop: Shop, settings: Settings, items_per_message: int, margins: list[float]
+) -> None:
+    shop.items(price=10, margin_rate=0.5)
+    shop.add(tables.items, {"item_id": "watch", "price": 1000, "margin_rate": 0.5, **LANDED})
+    shop.campaign("cart", trigger="abandoned_cart", items_per_message=items_per_message)
+    ids = [treated(prefix, "cart") for prefix in ("a", "b")]
+    for customer_id, purposes in zip(ids, ((), ("next_purchase",)), strict=True):
+        shop.customer(customer_id, purposes=purposes)
+        event(shop, customer_id, "add_to_cart", END_OF_DAY - 5 * HOUR, "watch")
+    learn_send_times(shop.engine, settings, business_date=DATE)
+    learn_responses(shop.engine, settings, business_date=DATE)
+    schedule_messages(shop.engine, settings, business_date=DATE)
+    rows = [shop.decisions()["cart", customer_id] for customer_id in ids]
+    assert [row["decision"] for row in rows] == ["scheduled", "scheduled"], "a cart is something to say without a list"
+    assert [row["value_terms"]["margin"] for row in rows] == [pytest.approx(margin) for margin in margins]
+
+
 def test_all_faults_of_all_campaigns_are_told_together(shop: Shop, settings: Settings) -> None:
     shop.campaign("spring", audience_filter="recencyy > 3", trigger="birthday", daily_budget=-1)
     shop.campaign("summer", audience_filter='recency > "x"', purpose="gift")

@@ -198,7 +198,7 @@ def test_a_machines_click_never_counts(shop: Shop, settings: Settings) -> None:
     assert (summary.clicks, summary.orders) == (0, 0)
     with shop.engine.connect() as connection:
         fatigue = read_fatigue(connection, DATE)
-    np.testing.assert_array_equal(fatigue.click_factor("email", np.arange(15)), 1)
+    np.testing.assert_array_equal(fatigue.click_factor("email", np.arange(15), np.ones(15, int)), 1)
     rows = "select parameters from marketing.response_models where subject = 'fatigue' and channel = 'email'"
     assert shop.rows(rows)[0]["parameters"]["value_per_message"] == 0, "no order in the last 28 days"
 

@@ -64,10 +64,11 @@ class MadeRates:
         return self.model.posterior(self.counts[channel].of(customers), 0)
 
     @classmethod
-    def of(cls, random: np.random.Generator, customers: int) -> MadeRates:
+    def of(cls, random: np.random.Generator, customers: int, *, messages: int = 6) -> MadeRates:
+        """messages: about as many of each customer's are known."""
         counts = []
         for _ in CHANNELS:
-            cells = np.unique(random.integers(0, customers * 2 * HOURS, customers * 6))
+            cells = np.unique(random.integers(0, customers * 2 * HOURS, customers * messages))
             sends = random.integers(1, 4, len(cells)).astype(float)
             activity = np.zeros((customers, HOURS), np.float32)
             clicks = random.binomial(sends.astype(int), 0.2).astype(float)
@@ -109,19 +110,27 @@ def made_night(
     earlier: float = 1.5,
     held_out: float = 0.05,
     prefix: str = "c",
+    clicked: bool = True,
 ) -> Night:
-    """earlier: messages of the last eight days by customer, on average, a few of them still to go."""
+    """earlier: messages of the last eight days by customer, on average, a few of them still to go. clicked: whether
+    anything is known of how customers respond.
+    """
     random = np.random.default_rng(seed)
     end_of_day = day_bounds(send_date - timedelta(days=1), business_zone)[1]
     people = people_of(random, customers, zones, reached)
     ids = [prefix + name[1:] for name in people.ids.to_pylist()]
     sent = random.poisson(earlier * customers)
     at = microseconds(end_of_day) + (random.uniform(-8 * 86400, 86400 / 2, sent) * 1e6).astype(np.int64)
-    rates = MadeRates.of(random, customers)
+    rates = MadeRates.of(random, customers, messages=6 if clicked else 0)
     margin = np.where(random.random((len(campaigns), customers)) < 0.9, random.gamma(2, 5, customers), np.nan)
 
     def shares(salt: str, some: np.ndarray | None) -> np.ndarray:
         return hash_shares(salt, ids if some is None else [ids[one] for one in some])
+
+    fatigue = random.exponential(0.0005, (len(CHANNELS), customers))
+
+    def weary(some: np.ndarray, tonight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return fatigue[:, some] * (1 + tonight), np.repeat(0.8 ** tonight[None], len(CHANNELS), axis=0)
 
     return Night(
         business_date=send_date - timedelta(days=1),
@@ -138,7 +147,9 @@ def made_night(
         is_held_out=random.random(customers) < held_out,
         margin=margin.astype(np.float32),
         orders_per_click=random.uniform(0.02, 0.05, (len(campaigns), len(CHANNELS))),
-        fatigue=random.exponential(0.0005, (len(CHANNELS), customers)).astype(np.float32),
+        fatigue=fatigue.astype(np.float32),
+        click_factor=np.ones(fatigue.shape, np.float32),
+        weary=weary,
         credit=np.zeros(len(campaigns)),
         sent=Sent.of(random.integers(0, customers, sent), at, random.integers(0, 2, sent).astype(np.int8)),
         kept=NOTHING_KEPT,

@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from include.scheduling.channel_choice import channel_shares, second_channel_value, value_deviation
+from include.scheduling.channel_choice import channel_shares, value_deviation
 
 numbers = st.floats(-10, 10)
 spreads = st.floats(0, 5)
@@ -59,11 +59,3 @@ def test_a_value_is_as_uncertain_as_the_level_of_clicks() -> None:
     sd = value_deviation(np.array([0.06]), np.array([0.25]))
     level = np.random.default_rng(2).lognormal(-0.125, 0.5, 400_000)
     assert sd[0] == pytest.approx(float(np.std(0.06 * level)), rel=0.02)
-
-
-def test_a_second_message_is_worth_less_than_a_first() -> None:
-    rates, nothing = np.array([0.0, 0.1, 1.0]), np.zeros(3)
-    second = second_channel_value(rates, np.full(3, 0.05), np.full(3, 2.0), 0.01, nothing)
-    np.testing.assert_allclose(second, [0.09, 0.08, -0.01])
-    dearer = second_channel_value(rates, np.full(3, 0.05), np.full(3, 2.0), 0.01, nothing + 0.02)
-    np.testing.assert_allclose(dearer, second - 0.02)

@@ -13,8 +13,11 @@ from scipy.stats import norm
 
 from include.db.tables import DECISIONS
 from include.scheduling.assignment import CONTROL, TREATED
+from include.scheduling.audience import Audience
+from include.scheduling.campaigns import Campaign
 from include.scheduling.decide import decide
 from include.scheduling.draws import WHOLE
+from include.scheduling.night import Night
 from include.scheduling.outcome import CHOSEN, CODE, RANDOM_HOUR, Messages, Outcome
 from include.settings import SchedulingSettings
 from tests.science.nights import Case, faults, made_campaign, made_night, taken_up
@@ -134,6 +137,34 @@ def test_scarce_room_goes_by_value_and_by_arrival_would_earn_plainly_less() -> N
     assert ours > 1.15 * arrival
 
 
+def alike(scheduling: SchedulingSettings, campaign: Campaign, customers: int = 400) -> Night:
+    """A night of customers who are all worth the same."""
+    night = made_night(
+        9,
+        scheduling,
+        campaigns=[campaign],
+        customers=customers,
+        zones=["Europe/Berlin"],
+        reached=1,
+        earlier=0,
+        held_out=0,
+        clicked=False,
+    )
+    return replace(
+        night,
+        margin=np.full_like(night.margin, 5),
+        fatigue=np.zeros_like(night.fatigue),
+        audiences=[Audience(np.zeros(customers, np.uint8), {}, {})],
+    )
+
+
+def test_how_far_from_the_best_who_goes_may_be_is_told() -> None:
+    scheduling = SchedulingSettings()
+    night = alike(scheduling, made_campaign(0, control_share=0.2, daily_budget=0.08))
+    assert 0 < decide(night, scheduling).gap < 1e-4, "budgets of alike customers are kept nearly, not exactly"
+    assert decide(replace(night, campaigns=[made_campaign(0)]), scheduling).gap == 0
+
+
 def test_a_small_share_goes_at_even_hours_by_the_same_channels_as_the_others() -> None:
     scheduling = SchedulingSettings(random_hour_share=0.2)
     night = made_night(4, scheduling, campaigns=[made_campaign(0)], customers=1000)
@@ -165,6 +196,19 @@ def test_ghosts_are_as_exposed_as_the_treated_and_take_no_room() -> None:
     assert (outcome.ghost[outcome.arm == TREATED] == -1).all()
 
 
+@pytest.mark.parametrize("short", ["hours", "money"])
+def test_of_alike_customers_as_many_ghosts_go_as_treated(short: str) -> None:
+    limits = {"hourly_capacity": 10} if short == "hours" else {}
+    scheduling = SchedulingSettings(channels={"email": limits, "app_push": limits})
+    budget = None if short == "hours" else 0.25
+    night = alike(scheduling, made_campaign(0, control_share=0.4, daily_budget=budget), customers=1500)
+    outcome = decide(night, scheduling)
+    treated = outcome.arm[0] == TREATED
+    went = (outcome.decision[0, treated] == CODE["scheduled"]).mean()
+    assert 0.2 < went < 0.4
+    assert (outcome.ghost[0, ~treated] == 1).mean() == pytest.approx(went, abs=0.06)
+
+
 def test_a_decision_does_not_depend_on_who_else_is_there_where_nothing_is_scarce() -> None:
     scheduling = SchedulingSettings()
     night = made_night(6, scheduling, campaigns=[made_campaign(0), made_campaign(1, priority=None)], customers=60)
@@ -178,6 +222,74 @@ def test_a_decision_does_not_depend_on_who_else_is_there_where_nothing_is_scarce
     first = decide(alone, scheduling)
     both = {row for row in rows(whole.messages) if row[0] == 0}
     assert both <= rows(first.messages)
+
+
+def sentences(outcome: Outcome, decision: str, campaign: int = 0) -> set[str]:
+    return {
+        outcome.sentences[number] for number in outcome.sentence[campaign, outcome.decision[campaign] == CODE[decision]]
+    }
+
+
+def test_the_second_message_of_a_night_counts_the_first() -> None:
+    scheduling = SchedulingSettings(messages_per_day=2)
+    campaigns = [made_campaign(number, control_share=0.0) for number in range(2)]
+    night = made_night(13, scheduling, campaigns=campaigns, customers=200, earlier=0)
+    messages = decide(night, scheduling).messages
+    rate, fatigue = (
+        night.beliefs.rate[messages.choice // 24, messages.customer, messages.choice % 24],
+        night.fatigue[messages.choice // 24, messages.customer],
+    )
+    both = np.bincount(messages.customer)[messages.customer] == 2
+    second = messages.rate < 0.9 * rate
+    assert second.sum() == both.sum() / 2 > 20, "one of each pair"
+    np.testing.assert_allclose(messages.rate, rate * np.where(second, 0.8, 1), rtol=1e-6)
+    np.testing.assert_allclose(messages.fatigue, fatigue * np.where(second, 2, 1), rtol=1e-6)
+    earned = messages.rate * messages.orders_per_click * messages.margin
+    np.testing.assert_allclose(messages.value, earned - messages.cost - messages.fatigue, rtol=1e-5, atol=1e-9)
+
+    def tired(some: np.ndarray, tonight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1000.0 * np.ones((2, len(some))) * tonight, np.ones((2, len(some)))
+
+    once = decide(replace(night, weary=tired), scheduling).messages
+    assert np.bincount(once.customer).max() == 1
+
+
+def test_a_budget_of_nothing_is_over_and_no_hour_is_called_full() -> None:
+    scheduling = SchedulingSettings()
+    campaigns = [made_campaign(0, daily_budget=0.0)]
+    outcome = decide(made_night(10, scheduling, campaigns=campaigns, customers=60), scheduling)
+    assert not (outcome.decision == CODE["no_capacity"]).any()
+    assert sentences(outcome, "over_budget") == {"The campaign's budget of 0 a day does not pay for one message."}
+
+
+def test_two_budgets_are_over_and_no_hour_is_called_full() -> None:
+    scheduling = SchedulingSettings(messages_per_day=2)
+    for seed in (2, 6):
+        campaigns = [made_campaign(number, daily_budget=0.003 + 0.002 * number) for number in range(2)]
+        outcome = decide(made_night(seed, scheduling, campaigns=campaigns, customers=60), scheduling)
+        assert not (outcome.decision == CODE["no_capacity"]).any()
+        assert (outcome.decision == CODE["over_budget"]).any()
+
+
+def test_full_hours_are_called_full_while_there_is_money() -> None:
+    scheduling, _ = crowd(120)
+    night = made_night(11, scheduling, campaigns=[made_campaign(0, daily_budget=10.0)], customers=400)
+    outcome = decide(night, scheduling)
+    assert (outcome.decision == CODE["no_capacity"]).any()
+    assert not (outcome.decision == CODE["over_budget"]).any()
+
+
+@pytest.mark.parametrize("email", [{"warm_up": {"starts_on": "2017-12-05", "first_day": 5}}, {"daily_capacity": 3}])
+def test_a_warm_up_that_has_yet_to_begin_says_when(email: dict[str, object]) -> None:
+    warm_up = {"starts_on": "2017-12-04", "first_day": 5}
+    scheduling = SchedulingSettings(channels={"email": email, "app_push": {"warm_up": warm_up}})
+    night = made_night(12, scheduling, campaigns=[made_campaign(0)], customers=100, reached=1, earlier=0)
+    outcome = decide(night, scheduling)
+    [words] = sentences(outcome, "no_capacity")
+    first = "The warm-up of email begins on 2017-12-05: nothing goes there before."
+    if "daily_capacity" in email:
+        first = "All feasible hours are full: their room goes to messages that are worth more."
+    assert words == f"{first} The warm-up of app_push begins on 2017-12-04: nothing goes there before."
 
 
 def test_every_decision_is_one_of_the_tables() -> None:

@@ -1,6 +1,7 @@
 """What one more message risks: the curve never falls, is the prior without data, and recovers a planted one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def fatigue(lost: np.ndarray | None = None, **fields: float) -> Fatigue:
     known = {"value_per_message": 0.01, "messages_per_week": 2.0, "sends": 0, "unsubscribed": 0, "complained": 0}
     curve = np.full(CELLS, 0.002) if lost is None else lost
     return Fatigue({"email": ChannelFatigue(curve, curve, curve, np.ones(CELLS), **(known | fields))}, 180)
+
+
+def test_the_next_message_is_clicked_less_by_the_step_between_the_factors() -> None:
+    known = fatigue().channels["email"]
+    factors = np.append([1.2, 0.9], np.full(CELLS - 2, 0.6))
+    of = Fatigue({"email": replace(known, click_factor=factors)}, 180)
+    recent, more = np.array([0, 0, 1, MOST_RECENT + 3]), np.array([0, 1, 1, 1])
+    np.testing.assert_allclose(of.click_factor("email", recent, more), [1, 0.75, 2 / 3, 1])
 
 
 # --- the curve -------------------------------------------------------------------------------------------------------

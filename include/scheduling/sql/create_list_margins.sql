@@ -1,8 +1,8 @@
 -- One row per customer with a published list of the purpose: the mean margin of its first items, in millionths of money
 -- (0 for an item without a price), which adds up the same in any order.
-drop table if exists pg_temp.list_margins;
+drop table if exists pg_temp.message_margins;
 
-create temporary table list_margins on commit drop as
+create temporary table message_margins on commit drop as
 select
     p.place,
     cast(
