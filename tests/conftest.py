@@ -17,6 +17,13 @@ from include.settings import ENVIRONMENT_PREFIX, Settings
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file run in one process, one after the other; those that start an Airflow never beside each other."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("e2e" if item.get_closest_marker("e2e") else item.path.name))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     """The developer's own LAMPLIGHTER_ variables must not reach a test, nor a fixture of wider scope."""

@@ -313,9 +313,10 @@ class HourModel:
 
     @classmethod
     def of_json(cls, told: dict[str, Any]) -> Self:
-        return cls(
-            **{name: value if np.isscalar(value) else np.array(value, np.float64) for name, value in told.items()}
-        )
+        numbers = ("height", "concentration", "activity_clicks")
+        arrays = {name: np.array(value, np.float64) for name, value in told.items() if name not in numbers}
+        height, concentration, activity_clicks = (float(told[name]) for name in numbers)
+        return cls(height=height, concentration=concentration, activity_clicks=activity_clicks, **arrays)
 
     # --- inference ---------------------------------------------------------------------------------------------------
 
