@@ -9,6 +9,7 @@ from typing import Any, cast
 import pandas as pd
 import pyarrow
 import pyarrow.csv
+from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg2 import sql
 from psycopg2.extensions import connection as PsycopgConnection
 from sqlalchemy import Connection, Table
@@ -30,6 +31,26 @@ def copy_in(connection: Connection, table: Table, frame: pd.DataFrame | pyarrow.
     return int(frame.num_rows)
 
 
+def copy_in_binary(connection: Connection, table: Table, rows: pyarrow.Table) -> int:
+    """Append ``rows`` (columns named and typed as the table's, lists for arrays) to ``table``; returns how many."""
+    if not rows.num_rows:
+        return 0
+    (batch,) = rows.combine_chunks().to_batches()
+    encoder = ArrowToPostgresBinaryEncoder(batch.schema)
+    encoded = io.BytesIO(encoder.write_header() + encoder.write_batch(batch) + encoder.finish())
+    statement = sql.SQL("copy {} ({}) from stdin with (format binary)").format(
+        sql.Identifier(*_place(table)), sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+    )
+    with _driver_connection(connection).cursor() as cursor:
+        cursor.copy_expert(statement.as_string(cursor), encoded)
+    return int(rows.num_rows)
+
+
+def _place(table: Table) -> tuple[str, ...]:
+    """A table without a schema is a temporary one."""
+    return (table.schema, table.name) if table.schema else (table.name,)
+
+
 def as_text(table: pyarrow.Table) -> io.BytesIO:
     """What COPY reads of ``table``."""
     text = io.BytesIO()
@@ -46,9 +67,8 @@ def copy_text(connection: Connection, table: Table, columns: Sequence[str], text
     """Append rows that ``as_text`` wrote, with these columns, to ``table``."""
     if not text.getbuffer().nbytes:
         return
-    place = (table.schema, table.name) if table.schema else (table.name,)
     statement = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
-        sql.Identifier(*place), sql.SQL(", ").join(map(sql.Identifier, columns))
+        sql.Identifier(*_place(table)), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with _driver_connection(connection).cursor() as cursor:
         cursor.copy_expert(statement.as_string(cursor), text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -600,20 +601,19 @@ recommendation_drafts = Table(
 
 # --- scheduling --------------------------------------------------------------------------------------------------
 
-send_time_profiles = Table(
-    "send_time_profiles",
+send_time_curves = Table(
+    "send_time_curves",
     metadata,
     Column("customer_id", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
     Column("day_type", Text, primary_key=True, comment="weekday or weekend"),
-    Column("hour", SmallInteger, primary_key=True, comment="0 to 23 in the customer's zone"),
     Column("business_date", Date, nullable=False),
-    Column("alpha", Double, nullable=False, comment="posterior Beta(alpha, beta) of the click rate"),
-    Column("beta", Double, nullable=False),
-    Column("rate_mean", Double, nullable=False),
-    Column("rate_low", Double, nullable=False),
-    Column("rate_high", Double, nullable=False),
+    *(
+        Column(name, ARRAY(REAL), nullable=False, comment="by hour 0 to 23 in the customer's zone")
+        for name in ("rate_mean", "rate_low", "rate_high")
+    ),
 )
+"""The view ``send_time_profiles`` has a row for each hour."""
 
 send_time_models = Table(
     "send_time_models",

@@ -197,16 +197,6 @@ class HourPosterior:
         """(customers, hours)."""
         return np.clip((self.share * self.level) @ self.curves, *RATE_BOUNDS)
 
-    def beta(self) -> tuple[Floats, Floats]:
-        """α and β (customers, hours) of the Beta distribution of the rate's mean and variance."""
-        mean = self.mean
-        spread = np.exp(self.log_variance)[:, None]
-        second = spread * ((self.share * self.level**2) @ self.curves**2)
-        # A rate is at most 1, so its variance is below that of a coin with this mean.
-        variance = np.clip(second - mean**2, 1e-12, 0.5 * mean * (1 - mean))
-        strength = mean * (1 - mean) / variance - 1
-        return mean * strength, (1 - mean) * strength
-
     def interval(self, share: float = INTERVAL) -> tuple[Floats, Floats]:
         """(customers, hours) twice: what holds the rate with probability ``share``, each tail as much of the rest.
 

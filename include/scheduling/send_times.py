@@ -1,4 +1,4 @@
-"""Learn every customer's click rate by channel, day type and hour into ``send_time_profiles``."""
+"""Learn every customer's click rate by channel, day type and hour, as the view ``send_time_profiles`` shows it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import pandas as pd
 import pyarrow
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 
-from include.db.copy import copy_in
-from include.db.tables import send_time_models, send_time_profiles
+from include.db.copy import copy_in_binary
+from include.db.tables import send_time_curves, send_time_models
 from include.scheduling.hour_model import HOURS, HourModel, HourPosterior, SparseCounts
 from include.scheduling.responses import DAY_TYPE_NAMES, Responses, day_type, read_responses
 from include.settings import CHANNELS, Settings
@@ -40,29 +39,25 @@ class SendTimeSummary:
 
 
 def learn_send_times(engine: Engine, settings: Settings, *, business_date: date) -> SendTimeSummary:
-    """Replace ``send_time_profiles`` by what is known as of the end of ``business_date``, and keep the date's models.
+    """Keep the date's models, and replace ``send_time_profiles`` by what is known at the end of ``business_date``.
 
-    One row per customer of the latest ``customer_features`` × channel × day type × hour 0 to 23 in the customer's zone;
-    one row of ``send_time_models`` per channel, from which ``schedule_messages`` chooses hours. Method: ``hour_model``.
-    Raises ValueError when there are no customer features up to ``business_date``.
+    One row of ``send_time_models`` per channel, from which ``schedule_messages`` chooses hours. Profiles have a row per
+    customer of the latest ``customer_features`` × channel × day type × hour 0 to 23 in the customer's zone; a date
+    before the one they are of leaves them as they are. Method: ``hour_model``. Raises ValueError when there are no
+    customer features up to ``business_date``.
     """
     started = time.perf_counter()
     with engine.begin() as connection:
         responses = read_responses(connection, settings, business_date)
-        connection.execute(delete(send_time_profiles))
-        connection.execute(delete(send_time_models).where(send_time_models.c.business_date == business_date))
+        models = {
+            channel: HourModel.learn(counts, segments=len(responses.segments))
+            for channel, counts in responses.counts.items()
+        }
+        _keep_models(connection, responses, models, business_date)
+        latest = connection.execute(select(func.max(send_time_curves.c.business_date))).scalar()
         rows = 0
-        for channel, counts in responses.counts.items():
-            model = HourModel.learn(counts, segments=len(responses.segments))
-            told = {"segments": responses.segments, "model": model.as_json()}
-            row = {"business_date": business_date, "channel": channel, "parameters": told}
-            connection.execute(insert(send_time_models).values(row))
-            for some in _blocks(len(counts)):
-                known = counts.of(some)
-                for kind, name in enumerate(DAY_TYPE_NAMES):
-                    profile = _profile_rows(responses, some, channel, name, model.posterior(known, kind))
-                    rows += copy_in(connection, send_time_profiles, profile.assign(business_date=business_date))
-            logger.info("%s: %s", channel, _in_words(model))
+        if latest is None or latest <= business_date:
+            rows = _replace_profiles(connection, responses, models, business_date)
     logger.info("Learnt send times of %s customers in %.1f s", len(responses.customers), time.perf_counter() - started)
     totals = [counts.totals for counts in responses.counts.values()]
     return SendTimeSummary(
@@ -72,6 +67,37 @@ def learn_send_times(engine: Engine, settings: Settings, *, business_date: date)
         matured_sends=round(sum(sends for sends, _ in totals), 3),
         clicks=round(sum(clicks for _, clicks in totals), 3),
     )
+
+
+def _keep_models(
+    connection: Connection, responses: Responses, models: dict[str, HourModel], business_date: date
+) -> None:
+    connection.execute(delete(send_time_models).where(send_time_models.c.business_date == business_date))
+    for channel, model in models.items():
+        told = {"segments": responses.segments, "model": model.as_json()}
+        row = {"business_date": business_date, "channel": channel, "parameters": told}
+        connection.execute(insert(send_time_models).values(row))
+        logger.info("%s: %s", channel, _in_words(model))
+
+
+def _replace_profiles(
+    connection: Connection, responses: Responses, models: dict[str, HourModel], business_date: date
+) -> int:
+    """Returns how many rows ``send_time_profiles`` has."""
+    # Rows deleted one by one would leave as much room again to be swept up every night.
+    connection.execute(text("truncate marketing.send_time_curves"))
+    rows = 0
+    for channel, model in models.items():
+        counts = responses.counts[channel]
+        for some in _blocks(len(counts)):
+            known = counts.of(some)
+            for kind, name in enumerate(DAY_TYPE_NAMES):
+                curves = _curves(responses, some, model.posterior(known, kind))
+                told = {"channel": channel, "day_type": name, "business_date": business_date}
+                for column, value in told.items():
+                    curves = curves.append_column(column, pyarrow.repeat(value, len(some)))
+                rows += HOURS * copy_in_binary(connection, send_time_curves, curves)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -140,21 +166,12 @@ def _in_words(model: HourModel) -> str:
     return f"at the hour that suits best {peaks.max() / peaks.min():.1f} times as many click as at the worst"
 
 
-def _profile_rows(
-    responses: Responses, some: NDArray[np.int64], channel: str, kind: str, posterior: HourPosterior
-) -> pd.DataFrame:
-    (low, high), (alpha, beta) = posterior.interval(), posterior.beta()
-    names = responses.customers.take(pyarrow.array(some)).to_numpy(zero_copy_only=False)
-    return pd.DataFrame(
-        {
-            "customer_id": np.repeat(names, HOURS),
-            "channel": channel,
-            "day_type": kind,
-            "hour": np.tile(np.arange(HOURS), len(some)),
-            "alpha": alpha.ravel(),
-            "beta": beta.ravel(),
-            "rate_mean": posterior.mean.ravel(),
-            "rate_low": low.ravel(),
-            "rate_high": high.ravel(),
-        }
-    )
+def _curves(responses: Responses, some: NDArray[np.int64], posterior: HourPosterior) -> pyarrow.Table:
+    low, high = posterior.interval()
+    rates = {"rate_mean": posterior.mean, "rate_low": low, "rate_high": high}
+    ends = pyarrow.array(np.arange(0, HOURS * len(some) + 1, HOURS, dtype=np.int32))
+    lists = {
+        name: pyarrow.ListArray.from_arrays(ends, pyarrow.array(rate.ravel().astype(np.float32)))
+        for name, rate in rates.items()
+    }
+    return pyarrow.table({"customer_id": responses.customers.take(pyarrow.array(some)), **lists})

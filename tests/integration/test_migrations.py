@@ -56,6 +56,7 @@ def test_each_dated_table_has_a_current_view_and_there_are_a_few_more(engine: En
     assert views == {f"current_{table.name}" for table in DATED_TABLES} | {
         "addresses",
         "excluded_events",
+        "send_time_profiles",
         "interactions",
         "counted_events",
     }
