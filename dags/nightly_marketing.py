@@ -117,7 +117,7 @@ def nightly_marketing() -> None:
 
         return run_stage(publish_recommendations, business_date=business_date_of_run())
 
-    @task(outlets=[marketing_asset("send_time_profiles")])
+    @task(outlets=[marketing_asset("send_time_curves")])
     def learn_send_times() -> dict[str, Any]:
         """Each customer's click rate by channel, day type and local hour, with its uncertainty."""
         from include.scheduling import learn_send_times

@@ -17,14 +17,6 @@ from include.settings import ENVIRONMENT_PREFIX, Settings
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Tests of a file run in one process, one after the other; those that start an Airflow never beside each other."""
-    for item in items:  # before xdist reads the groups
-        item.add_marker(pytest.mark.xdist_group("e2e" if item.get_closest_marker("e2e") else item.path.name))
-    return (yield)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     """The developer's own LAMPLIGHTER_ variables must not reach a test, nor a fixture of wider scope."""
