@@ -53,6 +53,8 @@ PRIOR_CLICKS = 10.0
 STEP = 0.7
 FIRST_HEIGHT, FIRST_CONCENTRATION = 0.8, 2.0
 """Of the shape, before anything is learned."""
+HEIGHT_SPREAD = 1.0
+"""Standard deviation of the height before anything is learned: a handful of clicks makes no peak."""
 HEIGHT_STEP, CONCENTRATION_STEP = 1.25, 1.6
 """Factors by which other shapes are tried."""
 HEIGHTS, CONCENTRATIONS = (0.02, 5.0), (0.5, 20.0)
@@ -384,7 +386,11 @@ class HourModel:
         )
         tried = [self, *(replace(self, height=float(height)) for height in heights)]
         tried += [replace(self, concentration=float(width)) for width in widths]
-        return max(tried, key=lambda model: model.log_likelihood(some))
+
+        def likely(model: Self) -> float:
+            return model.log_likelihood(some) - ((model.height - FIRST_HEIGHT) / HEIGHT_SPREAD) ** 2 / 2
+
+        return max(tried, key=likely)
 
     def _with_best_activity(self, counts: Counts) -> Self:
         """What activity in the shop is worth, as makes clicks likeliest."""
