@@ -173,24 +173,22 @@ class HourPosterior:
     """What is known of the click rates of some customers on days of one type.
 
     share: (customers, classes), of each class. level: (customers, classes), E[r] if it is that one. curves: (classes,
-    hours), θ. log_level, log_variance: (customers,), mean and variance of log r.
+    hours), θ. log_variance: (customers,), of log r.
     """
 
     share: Floats
     level: Floats
     curves: Floats
-    log_level: Floats
     log_variance: Floats
 
     def __len__(self) -> int:
-        return len(self.log_level)
+        return len(self.log_variance)
 
     def of(self, customers: NDArray[Any]) -> Self:
         return replace(
             self,
             share=self.share[customers],
             level=self.level[customers],
-            log_level=self.log_level[customers],
             log_variance=self.log_variance[customers],
         )
 
@@ -293,7 +291,6 @@ class HourModel:
             known.share[day_type],
             known.level(day_type),
             self.curves(day_type),
-            known.log_level,
             known.log_variance,
         )
 
@@ -468,10 +465,6 @@ class _Known:
     def level(self, day_type: int) -> Floats:
         """(customers, classes): E[r] given the class."""
         return (self.segment_level * (self.levels @ LEVELS))[:, None] / self.rate[day_type]
-
-    @property
-    def log_level(self) -> Floats:
-        return np.log(self.segment_level) + self.levels @ np.log(LEVELS)
 
     @property
     def log_variance(self) -> Floats:
