@@ -36,7 +36,7 @@ pytestmark = pytest.mark.e2e
 PLAN = Plan.of(nights=1, households=150)
 NIGHT = PLAN.nights[0]
 SEND_DATE = NIGHT + timedelta(days=1)
-LOADED_BEFORE_THE_GATE = {*LANDING_TABLES, "landing_files", "quarantined_rows", "suppressions"}
+LOADED_BEFORE_THE_GATE = {*LANDING_TABLES, "changed_event_days", "landing_files", "quarantined_rows", "suppressions"}
 KILLED = (("train_recommender", 1, "models"), ("generate_recommendations", 2, "recommendation_drafts"))
 """Tasks of the night in their order, the processes each has, and the table they write."""
 
