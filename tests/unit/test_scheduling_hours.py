@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,9 +58,9 @@ def shop(
 
 
 @cache
-def learned(**told: float) -> HourModel:
+def learned(**told: Any) -> HourModel:
     """From ``shop`` of these."""
-    return HourModel.learn(shop(**told)[0], segments=2)  # type: ignore[arg-type]  # numbers of either kind
+    return HourModel.learn(shop(**told)[0], segments=2)
 
 
 def test_before_any_send_every_hour_has_the_rate_of_a_large_retailer() -> None:
