@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -211,8 +210,7 @@ def _spark(folder: Path, history: History, parameters: ImplicitAlsParameters) ->
     command = [str(python), str(Path(__file__).absolute().with_name("spark_als.py")), str(place), *map(str, numbers)]
     # Workers of another Python than the driver's would be refused.
     environment = os.environ | {"PYSPARK_PYTHON": str(python), "OMP_NUM_THREADS": "1"}
-    seconds: list[float] = json.loads(_said(command, environment, folder).splitlines()[-1])
-    return seconds
+    return [float(line) for line in _said(command, environment, folder).splitlines()]
 
 
 def _said(command: list[str], environment: Mapping[str, str], folder: Path) -> str:
@@ -225,7 +223,9 @@ def _said(command: list[str], environment: Mapping[str, str], folder: Path) -> s
         try:
             said, complaints = spark.communicate(timeout=limit)
         except subprocess.TimeoutExpired as error:
-            raise subprocess.SubprocessError(f"it had not ended after {limit} s; {SPARK_SECONDS} for more") from error
+            fitted = f" (its fit took {error.output.decode().strip()} s)" if error.output else ""
+            why = f"it had not ended after {limit} s{fitted}; {SPARK_SECONDS} for more"
+            raise subprocess.SubprocessError(why) from error
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(spark.pid, signal.SIGKILL)
