@@ -31,11 +31,22 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Data directory of a running server whose database ``template`` is migrated."""
     data_directory = tmp_path_factory.mktemp("postgres") / "data"
     server.start(data_directory)
+    _outlive_no_crash(data_directory)
     engine = create_engine(server.ensure_database(data_directory, "template"))
     migrate(engine)
     engine.dispose()
     yield data_directory
     server.stop(data_directory)
+
+
+def _outlive_no_crash(data_directory: Path) -> None:
+    """Nothing here outlives the machine: waiting for the disk would take most of the time of a test's own database."""
+    administration = create_engine(server.ensure_database(data_directory, "postgres"), isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        for promise in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"alter system set {promise} = off"))
+        connection.execute(text("select pg_reload_conf()"))
+    administration.dispose()
 
 
 @pytest.fixture
