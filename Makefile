@@ -62,8 +62,7 @@ lint: $(INSTALLED)
 test: $(INSTALLED)
 	@bash tests/install_system_packages.sh
 	@$(MAKE) --no-print-directory lint
-	$(VENV)/bin/python -m pytest -m "not e2e" --numprocesses=2 --dist=loadfile --durations=15 --basetemp=$(STATE)/test
-	$(VENV)/bin/python -m pytest -m e2e --durations=15 --basetemp=$(STATE)/test
+	$(VENV)/bin/python -m pytest --numprocesses=2 --no-loadscope-reorder --durations=15 --basetemp=$(STATE)/test
 
 ## science            forecasts and recommendations beside simpler ones, on days not yet seen; ROOM=recommending for one
 science: $(INSTALLED)

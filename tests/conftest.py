@@ -9,12 +9,29 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from include.db import server
 from include.db.migrate import migrate
 from include.settings import ENVIRONMENT_PREFIX, Settings
 
 _numbers = itertools.count(1)
+AIRFLOW_TESTS = "tests/e2e/"
+
+
+class AirflowBesideTheRest(LoadFileScheduling):
+    """With several processes: one takes all Airflow tests, one after the other, the others the other files.
+
+    An Airflow's processes keep more than one core busy; two of them at once would be too slow for what waits for them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return AIRFLOW_TESTS if nodeid.startswith(AIRFLOW_TESTS) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> AirflowBesideTheRest:
+    return AirflowBesideTheRest(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

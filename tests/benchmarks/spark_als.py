@@ -1,4 +1,4 @@
-"""Run by a Python with PySpark: fit implicit ALS on pairs in Parquet, list 20 items for everyone; prints the seconds."""
+"""Run by a Python with PySpark: fit implicit ALS on pairs in Parquet, list 20 items for all; prints the seconds."""
 
 from __future__ import annotations
 
