@@ -21,7 +21,8 @@ from scipy.special import expit, logit
 from include.scheduling import policy
 from include.scheduling.draws import draw, in_millionths
 from include.scheduling.hour_model import HOURS, Counts, HourModel
-from include.settings import SchedulingSettings
+from include.settings import STATE_DIRECTORY, SchedulingSettings
+from tests.science import regret
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -36,6 +37,7 @@ LATE_DAYS = 1
 REACHED = (0.03, 1.0)
 """Chances of a message on a day, where some customers are known better than others."""
 COVERED = (0.87, 0.93)
+REGRET_CURVES = STATE_DIRECTORY / "science" / "regret_curves.html"
 RANDOM_DAYS = 7
 """Of the vendors' way, before it knows a modal hour."""
 
@@ -214,18 +216,22 @@ def share_of_gain(expected: Floats) -> float:
     return float((ours - by_chance) / (best - by_chance))
 
 
-def figures(name: str, make: Callable[[World, int], Policy], strength: str, shape: str, seeds: int) -> list[float]:
-    """Share of the oracle's gain of all days and of the last 14, a pair per seed; printed as one line."""
+def played(name: str, make: Callable[[World, int], Policy], strength: str, shape: str, seeds: int) -> list[Floats]:
+    """What ``play`` expects, by seed; the share of the oracle's gain of all days and of the last 14 is printed."""
     started, found = time.perf_counter(), []
     for seed in range(seeds):
         world = World.made(STRENGTH[strength], seed, shape)
-        expected, _ = play(world, make(world, seed), seed)
-        found.append((share_of_gain(expected), share_of_gain(expected[-14:])))
-    whole, last = np.mean(found, axis=0)
-    spread = np.std([of_seed[0] for of_seed in found])
+        found.append(play(world, make(world, seed), seed)[0])
+    shares = [share_of_gain(expected) for expected in found]
+    last = np.mean([share_of_gain(expected[-14:]) for expected in found])
     seconds = time.perf_counter() - started
-    print(f"{shape:8} {strength:7} {name:12} {whole:.3f} ± {spread:.3f} ({last:.3f})   {seconds:.0f} s", flush=True)
-    return [of_seed[0] for of_seed in found]
+    told = f"{np.mean(shares):.3f} ± {np.std(shares):.3f} ({last:.3f})"
+    print(f"{shape:8} {strength:7} {name:12} {told}   {seconds:.0f} s", flush=True)
+    return found
+
+
+def mean_share(found: list[Floats]) -> float:
+    return float(np.mean([share_of_gain(expected) for expected in found]))
 
 
 POLICIES: dict[str, Callable[[World, int], Policy]] = {
@@ -238,15 +244,18 @@ POLICIES: dict[str, Callable[[World, int], Policy]] = {
 def main() -> int:
     """Print every figure; 1 where a bar is missed."""
     seeds, missed = 5, []
+    curves: dict[str, dict[str, list[Floats]]] = {}
     print(f"share of the oracle's gain over a random hour: mean ± standard deviation of {seeds} seeds (last 14 days)")
     for strength, bar in BARS.items():
-        found = {name: figures(name, make, strength, "one", seeds) for name, make in POLICIES.items()}
-        ours, modal = float(np.mean(found["ours"])), float(np.mean(found["modal hour"]))
+        curves[strength] = {name: played(name, make, strength, "one", seeds) for name, make in POLICIES.items()}
+        ours, modal = (mean_share(curves[strength][name]) for name in ("ours", "modal hour"))
         if ours < max(bar, 2 * modal):
             missed.append(f"{strength}: {ours:.3f}, wanted {bar} and twice the modal hour's {modal:.3f}")
-        opens = np.mean(figures("raw opens", fed_with_raw_opens, strength, "one", 2))
+        opens = mean_share(played("raw opens", fed_with_raw_opens, strength, "one", 2))
         if opens >= bar:
             missed.append(f"{strength}: a policy fed with machines' opens reaches {opens:.3f}: the test proves nothing")
+    regret.draw(curves, CUSTOMERS, REGRET_CURVES)
+    print(f"regret curves: {REGRET_CURVES}", flush=True)
     print(f"true rates inside their 90% intervals, by decile of sends, fewest first: mean of {seeds} seeds")
     for strength in STRENGTH:
         covered = coverage_by_decile(STRENGTH[strength], seeds)
@@ -255,7 +264,7 @@ def main() -> int:
             missed.append(f"{strength}: {covered.min():.3f} to {covered.max():.3f} of rates covered, wanted {COVERED}")
     for shape in ("two", "narrow", "weekend", "drift"):
         for name, make in POLICIES.items():
-            figures(name, make, "strong", shape, 2)
+            played(name, make, "strong", shape, 2)
     for line in missed:
         print("MISSED", line, file=sys.stderr)
     return int(bool(missed))
