@@ -19,13 +19,14 @@ the shop is evidence too, worth as many clicks as makes their real clicks likeli
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp, ndtri
+from scipy.special import gammaln, ndtri
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -55,30 +56,34 @@ FIRST_HEIGHT, FIRST_CONCENTRATION = 0.8, 2.0
 """Of the shape, before anything is learned."""
 HEIGHT_SPREAD = 1.0
 """Standard deviation of the height before anything is learned: a handful of clicks makes no peak."""
+CONCENTRATION_SPREAD = 0.7
+"""Of the logarithm of the concentration: where peaks are low, hardly anything tells wide ones from narrow ones."""
 HEIGHT_STEP, CONCENTRATION_STEP = 1.25, 1.6
 """Factors by which other shapes are tried."""
+SHAPE_STEPS = tuple(sorted(itertools.product((-1, 0, 1), repeat=2), key=lambda step: step != (0, 0)))
+"""Powers of them, none first: a low wide shape and a high narrow one are alike, and the way leads along a ridge."""
 HEIGHTS, CONCENTRATIONS = (0.02, 5.0), (0.5, 20.0)
-SHAPE_EVERY = 2
+SHAPE_EVERY = 4
 """Iterations after which other shapes are tried."""
-ITERATIONS = 20
-"""From nothing, every time: more of them, or going on from a former model, make levels and classes of chance."""
+ITERATIONS = 60
+"""From nothing, every time: going on from a former model makes levels and classes of chance."""
 EXPECTATIONS = 2
 """Of each iteration: how often the classes of the two types of day look at each other."""
+LEVEL_STEPS = 3
+"""Of each iteration, for the weights of levels."""
 ACTIVITY_EVERY = 5
 """Iterations after which it is asked anew what activity in the shop is worth."""
-LEARN_FROM = 20_000
-"""Customers who were written to, spread over all: more would hardly change what is common to everyone."""
+LEARN_FROM, COMPARE_ON = 20_000, 6_000
+"""Customers who were written to, spread over all: more would hardly change what is common to everyone, nor which shape
+or worth of activity makes clicks likelier."""
 SINCE_PEAK = (np.arange(HOURS) - np.arange(HOURS)[:, None]) % HOURS
 """(peak, hour): hours of the clock from the one to the other."""
 TINY = 1e-300
 PRIOR_CLASS = 1 / CLASSES
-ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Clicks that a customer's activity in the shop may be worth."""
-CUSTOMERS_AT_ONCE = 20_000
 RATE_BOUNDS = (1e-6, 0.95)
 INTERVAL = 0.9
-UNKNOWN = 1.06
-"""Times as wide are intervals, since what is common to everyone is not known either; by coverage in made-up worlds."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +178,14 @@ class HourPosterior:
     """What is known of the click rates of some customers on days of one type.
 
     share: (customers, classes), of each class. level: (customers, classes), E[r] if it is that one. curves: (classes,
-    hours), θ. log_variance: (customers,), of log r.
+    hours), θ; blur: beside it, the variance of log θ among those for whom a class stands. log_variance: (customers,),
+    of log r.
     """
 
     share: Floats
     level: Floats
     curves: Floats
+    blur: Floats
     log_variance: Floats
 
     def __len__(self) -> int:
@@ -207,8 +214,8 @@ class HourPosterior:
         of_level = self.share * level
         middle = of_level.sum(axis=1, keepdims=True) + self.share @ logs
         squares = (of_level * level).sum(axis=1, keepdims=True) + 2 * of_level @ logs + self.share @ logs**2
-        variance = self.log_variance[:, None] + np.maximum(squares - middle**2, 0)
-        reach = UNKNOWN * ndtri((1 + share) / 2) * np.sqrt(variance)
+        variance = self.log_variance[:, None] + self.share @ self.blur + np.maximum(squares - middle**2, 0)
+        reach = ndtri((1 + share) / 2) * np.sqrt(variance)
         return np.clip(np.exp(middle - reach), 0, RATE_BOUNDS[1]), np.clip(np.exp(middle + reach), 0, 1)
 
 
@@ -252,14 +259,13 @@ class HourModel:
         written_to = counts.written_to
         if not len(written_to):
             return model
-        spread = np.linspace(0, len(written_to) - 1, min(len(written_to), LEARN_FROM)).astype(np.int64)
-        reached = counts.of(written_to[spread])
+        reached, some = (counts.of(_spread(written_to, most)) for most in (LEARN_FROM, COMPARE_ON))
         for number in range(ITERATIONS):
             if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1:
-                model = model._with_best_activity(reached)
+                model = model._with_better_activity(some)
             if number % SHAPE_EVERY == SHAPE_EVERY - 1:
-                model = model._with_best_shape(reached)
-            model = model._improved(model._sums(reached))
+                model = model._with_better_shape(some)
+            model = model._improved(reached)
         return model
 
     # --- curves ------------------------------------------------------------------------------------------------------
@@ -267,9 +273,14 @@ class HourModel:
     @property
     def shape(self) -> Floats:
         """(hours,): f from its peak on, of mean 1."""
-        bump = np.exp(self.concentration * (np.cos(2 * np.pi * np.arange(HOURS) / HOURS) - 1))
-        shape = np.exp(self.height * (bump - bump.min()) / (bump.max() - bump.min()))
+        shape = np.exp(self._log_shape(np.arange(HOURS)))
         return np.asarray(shape / shape.mean())
+
+    def _log_shape(self, hours: NDArray[Any]) -> Floats:
+        """height · bump at these hours since the peak."""
+        lowest = np.exp(-2 * self.concentration)
+        bump = np.exp(self.concentration * (np.cos(2 * np.pi * hours / HOURS) - 1))
+        return np.asarray(self.height * (bump - lowest) / (1 - lowest))
 
     @property
     def peaks(self) -> Floats:
@@ -277,6 +288,21 @@ class HourModel:
         shapes = self.shape ** np.array(STRENGTHS)[:, None]
         turned = (shapes / shapes.mean(axis=1, keepdims=True))[:, SINCE_PEAK]
         return np.concatenate([np.ones((1, HOURS)), turned.reshape(-1, HOURS)])
+
+    @property
+    def blur(self) -> Floats:
+        """(classes, hours): variance of log θ within a class.
+
+        It stands for peaks up to half an hour from its own and for strengths up to halfway to the next, all alike
+        likely: slope² / 12 per step of the one and of the other.
+        """
+        hours = np.arange(HOURS)
+        slope = self._log_shape(hours + 0.5) - self._log_shape(hours - 0.5)
+        strength = np.array(STRENGTHS)[:, None]
+        of_peak = (strength * slope) ** 2
+        of_strength = (np.gradient(np.array(STRENGTHS))[:, None] * np.log(self.shape)) ** 2
+        within = ((of_peak + of_strength) / 12)[:, SINCE_PEAK]
+        return np.concatenate([np.zeros((1, HOURS)), within.reshape(-1, HOURS)])
 
     def curves(self, day_type: int) -> Floats:
         """(classes, hours): θ."""
@@ -291,6 +317,7 @@ class HourModel:
             known.share[day_type],
             known.level(day_type),
             self.curves(day_type),
+            self.blur,
             known.log_variance,
         )
 
@@ -332,8 +359,9 @@ class HourModel:
             pair = _Pair.of(prior + said[0], said[1], self.turn)
             share = [pair.working, pair.weekend]
         expecting = (mean[0] + mean[1])[:, 0] * level
-        logs = np.log(self.levels) + clicks[:, None] * np.log(LEVELS) - expecting[:, None] * LEVELS
-        return _Known(clicks, level, share, [of / total for of in rate], expecting, np.exp(_log_normal(logs)), pair)
+        said_of_level = clicks[:, None] * np.log(LEVELS) - expecting[:, None] * LEVELS
+        levels = np.exp(_log_normal(np.log(self.levels) + said_of_level))
+        return _Known(clicks, level, share, [of / total for of in rate], expecting, said_of_level, levels, pair)
 
     def _log_prior(self, counts: Counts) -> Floats:
         """(customers, classes): by segment and activity in the shop."""
@@ -348,16 +376,10 @@ class HourModel:
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
-    def _sums(self, counts: Counts) -> _Sums:
-        """Over all customers, a block at a time."""
-        parts = []
-        for start in range(0, len(counts), CUSTOMERS_AT_ONCE):
-            part = counts.of(np.arange(start, min(start + CUSTOMERS_AT_ONCE, len(counts))))
-            parts.append(_Sums.of(part, self._known(part), len(self.level)))
-        return _Sums(*(np.sum([getattr(part, name.name) for part in parts], axis=0) for name in fields(_Sums)))
-
-    def _improved(self, sums: _Sums) -> Self:
+    def _improved(self, counts: Counts) -> Self:
         """The maximisation step, a part of the way."""
+        known = self._known(counts)
+        sums = _Sums.of(counts, known, len(self.level))
         peaks, shares = self.peaks, sums.shares
         exposure = sums.exposure * peaks[:, None, :] * self.shop[:, None]
         clicked, expected = (told.sum(axis=(0, 2)) + PRIOR_CLICKS for told in (sums.clicks, exposure))
@@ -371,31 +393,47 @@ class HourModel:
             weights=weights,
             turn=_turned(sums.turned),
             level=level,
-            levels=_shares(sums.levels + PRIOR_CUSTOMERS * _first_levels()),
+            levels=self._improved_levels(known.level_said),
         )
 
-    def _with_best_shape(self, counts: Counts) -> Self:
+    def _improved_levels(self, said: Floats) -> Floats:
+        """Several steps at once: they are cheap, and each alone changes little. said: (customers, levels)."""
+        likelihood, levels = np.exp(said - said.max(axis=1, keepdims=True)), self.levels
+        for _ in range(LEVEL_STEPS):
+            customers = _shares(levels * likelihood).sum(axis=0)
+            levels = _shares(customers + PRIOR_CUSTOMERS * _first_levels())
+        return levels
+
+    def _with_better_shape(self, counts: Counts) -> Self:
         """One step to the higher or lower, narrower or wider shape that makes clicks likelier; none where none does."""
-        some = counts.of(np.arange(min(len(counts), CUSTOMERS_AT_ONCE)))
-        heights = np.clip([self.height * HEIGHT_STEP, self.height / HEIGHT_STEP], *HEIGHTS)
-        widths = np.clip(
-            [self.concentration * CONCENTRATION_STEP, self.concentration / CONCENTRATION_STEP], *CONCENTRATIONS
-        )
-        tried = [self, *(replace(self, height=float(height)) for height in heights)]
-        tried += [replace(self, concentration=float(width)) for width in widths]
+        tried = [
+            replace(
+                self,
+                height=float(np.clip(self.height * HEIGHT_STEP**up, *HEIGHTS)),
+                concentration=float(np.clip(self.concentration * CONCENTRATION_STEP**narrow, *CONCENTRATIONS)),
+            )
+            for up, narrow in SHAPE_STEPS
+        ]
 
         def likely(model: Self) -> float:
-            return model.log_likelihood(some) - ((model.height - FIRST_HEIGHT) / HEIGHT_SPREAD) ** 2 / 2
+            return model.log_likelihood(counts) + model._log_prior_of_shape
 
         return max(tried, key=likely)
 
-    def _with_best_activity(self, counts: Counts) -> Self:
-        """What activity in the shop is worth, as makes clicks likeliest."""
+    @property
+    def _log_prior_of_shape(self) -> float:
+        higher = (self.height - FIRST_HEIGHT) / HEIGHT_SPREAD
+        narrower = np.log(self.concentration / FIRST_CONCENTRATION) / CONCENTRATION_SPREAD
+        return -float(higher**2 + narrower**2) / 2
+
+    def _with_better_activity(self, counts: Counts) -> Self:
+        """One step to what activity in the shop is worth that makes clicks likelier; none where none does."""
         if not counts.activity.any():
             return self
-        some = counts.of(np.arange(min(len(counts), CUSTOMERS_AT_ONCE)))
-        tried = [replace(self, activity_clicks=clicks) for clicks in ACTIVITY_CLICKS]
-        return max(tried, key=lambda model: model.log_likelihood(some))
+        place = ACTIVITY_CLICKS.index(self.activity_clicks)
+        near = ACTIVITY_CLICKS[max(place - 1, 0) : place + 2]
+        tried = [replace(self, activity_clicks=clicks) for clicks in near]
+        return max(tried, key=lambda model: model.log_likelihood(counts))
 
     def log_likelihood(self, counts: Counts) -> float:
         """Of the clicks of working days and of those of weekends, each by itself, up to what no model changes.
@@ -412,7 +450,7 @@ class HourModel:
             expected = counts.sends[:, kind] @ curves.T
             of_class = prior + counts.clicks[:, kind] @ np.log(curves).T
             of_class -= clicks * np.log(base + expected) + concentration * np.log1p(expected / base)
-            total += float((logsumexp(of_class, axis=1) + _log_rising(concentration, clicks[:, 0])).sum())
+            total += float((_log_sum(of_class)[:, 0] + _log_rising(concentration, clicks[:, 0])).sum())
         return total
 
 
@@ -451,7 +489,7 @@ class _Known:
     """clicks, segment_level, expecting: (customers,), expecting as many clicks if x were 1.
 
     share, rate: by day type, (customers, classes); rate: how many clicks are expected if it is the class, relative to
-    all. levels: (customers, levels), shares of x.
+    all. level_said, levels: (customers, levels), the log likelihood and the shares of x.
     """
 
     clicks: Floats
@@ -459,6 +497,7 @@ class _Known:
     share: list[Floats]
     rate: list[Floats]
     expecting: Floats
+    level_said: Floats
     levels: Floats
     pair: _Pair
 
@@ -474,7 +513,7 @@ class _Known:
 
 @dataclass(frozen=True)
 class _Sums:
-    """clicks, exposure: (classes, day type, hour). shares: (segments, classes). levels: (levels,). turned: (hours,).
+    """clicks, exposure: (classes, day type, hour). shares: (segments, classes). turned: (hours,).
 
     customers, clicked, expected: (segments,).
     """
@@ -482,7 +521,6 @@ class _Sums:
     clicks: Floats
     exposure: Floats
     shares: Floats
-    levels: Floats
     turned: Floats
     customers: Floats
     clicked: Floats
@@ -498,7 +536,6 @@ class _Sums:
             np.stack([known.share[kind].T @ counts.clicks[:, kind] for kind in range(DAY_TYPES)], axis=1),
             np.stack([weight[kind].T @ counts.sends[:, kind] for kind in range(DAY_TYPES)], axis=1),
             member @ known.share[0],
-            known.levels.sum(axis=0),
             np.asarray(np.bincount(SINCE_PEAK.ravel(), joint.ravel(), minlength=HOURS), np.float64),
             member.sum(axis=1),
             member @ known.clicks,
@@ -517,9 +554,19 @@ def _shares(weights: Floats) -> Floats:
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
+def _spread(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """So many of them, spread over all."""
+    return numbers[np.linspace(0, len(numbers) - 1, min(len(numbers), most)).astype(np.int64)]
+
+
 def _log_normal(logs: Floats) -> Floats:
+    return logs - _log_sum(logs)
+
+
+def _log_sum(logs: Floats) -> Floats:
+    """(rows, 1): log Σ exp, along a row."""
     top = logs.max(axis=1, keepdims=True)
-    return logs - top - np.log(np.exp(logs - top).sum(axis=1, keepdims=True))
+    return np.asarray(top + np.log(np.exp(logs - top).sum(axis=1, keepdims=True)))
 
 
 def _turned(customers: Floats) -> Floats:

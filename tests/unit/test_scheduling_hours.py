@@ -128,14 +128,13 @@ def test_hours_of_a_segment_are_those_of_new_customers_who_belong_to_it() -> Non
 
 def test_the_shape_is_flat_where_no_hour_is_better() -> None:
     flat, steep = learned(gain=0.0).shape, learned().shape
-    assert flat.max() / flat.min() < 1.2
+    assert flat.max() / flat.min() < 1.5
     assert 3 < steep.max() / steep.min() < 6, "e^1.5 is 4.5"
 
 
 def test_weekends_that_are_later_are_found() -> None:
-    turn = learned(sends=80, weekend=5.0).turn
-    assert turn[3:9].sum() > 0.5
-    assert 1 + turn[1:].argmax() in (4, 5, 6)
+    turn = learned(customers=4000, sends=80, weekend=5.0).turn
+    assert turn.argmax() in (4, 5, 6)
 
 
 def test_decayed_counts_say_as_much_of_how_customers_differ_as_those_they_stand_for() -> None:
@@ -146,10 +145,10 @@ def test_decayed_counts_say_as_much_of_how_customers_differ_as_those_they_stand_
     np.testing.assert_allclose(of_halved, of_whole, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("sends", "most", "off"), [(5.0, 0.99, 0.2), (40.0, 0.95, 0.1)])
+@pytest.mark.parametrize(("sends", "most"), [(5.0, 0.97), (40.0, 0.93)])
 @pytest.mark.parametrize("gain", [0.0, 1.5])
-def test_intervals_cover_the_truth_as_often_as_they_say(sends: float, most: float, off: float, gain: float) -> None:
-    """They are too wide, if anything, where some 600 clicks in all must tell everyone's curves apart."""
+def test_intervals_cover_the_truth_as_often_as_they_say(sends: float, most: float, gain: float) -> None:
+    """They are wide where some 600 clicks in all must tell everyone's curves apart."""
     counts, rates = shop(customers=4000, sends=sends, gain=gain)
     posterior = learned(customers=4000, sends=sends, gain=gain).posterior(counts, 0)
     low, high = posterior.interval(0.9)
@@ -158,7 +157,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(sends: float, most: floa
     assert 0.87 <= inside.mean() <= most
     mean = posterior.mean[:, DAYTIME]
     top = mean >= np.quantile(mean, 0.9)
-    assert mean[top].mean() == pytest.approx(truth[:, DAYTIME][top].mean(), rel=off)
+    assert mean[top].mean() == pytest.approx(truth[:, DAYTIME][top].mean(), rel=0.1)
 
 
 def test_activity_in_the_shop_speaks_for_whoever_was_never_written_to() -> None:

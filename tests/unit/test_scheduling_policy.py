@@ -26,7 +26,7 @@ def posterior(customers: int = 1) -> HourPosterior:
     share, curves = np.zeros((customers, CLASSES)), np.full((CLASSES, HOURS), 0.02)
     share[:, :3] = [0.2, 0.5, 0.3]
     curves[1, 8], curves[2, 20] = 0.06, 0.06
-    return HourPosterior(share, np.ones((customers, CLASSES)), curves, np.zeros(customers))
+    return HourPosterior(share, np.ones((customers, CLASSES)), curves, 0 * curves, np.zeros(customers))
 
 
 def hours_of(*hours: int) -> np.ndarray:
