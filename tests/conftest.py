@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -48,7 +49,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Data directory of a running server whose database ``template`` is migrated."""
     data_directory = tmp_path_factory.mktemp("postgres") / "data"
     server.start(data_directory)
-    _outlive_no_crash(data_directory)
+    with _administration(data_directory) as connection:
+        # Nothing here outlives the machine: waiting for the disk would take most of the time of a test's own database.
+        for promise in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"alter system set {promise} = off"))
+        connection.execute(text("select pg_reload_conf()"))
     engine = create_engine(server.ensure_database(data_directory, "template"))
     migrate(engine)
     engine.dispose()
@@ -56,27 +61,28 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server.stop(data_directory)
 
 
-def _outlive_no_crash(data_directory: Path) -> None:
-    """Nothing here outlives the machine: waiting for the disk would take most of the time of a test's own database."""
-    administration = create_engine(server.ensure_database(data_directory, "postgres"), isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        for promise in ("fsync", "full_page_writes", "synchronous_commit"):
-            connection.execute(text(f"alter system set {promise} = off"))
-        connection.execute(text("select pg_reload_conf()"))
-    administration.dispose()
+@pytest.fixture(scope="session")
+def administration(postgres: Path) -> Iterator[Connection]:
+    with _administration(postgres) as connection:
+        yield connection
+
+
+@contextmanager
+def _administration(data_directory: Path) -> Iterator[Connection]:
+    """Outside any transaction, where databases are made and dropped."""
+    engine = create_engine(server.ensure_database(data_directory, "postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 @pytest.fixture
-def database_url(postgres: Path) -> Iterator[str]:
+def database_url(administration: Connection) -> Iterator[str]:
     """URL of a migrated, empty marketing database of this test's own."""
     name = f"test_{next(_numbers)}"
-    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
-    with administration.connect() as connection:
-        connection.execute(text(f"create database {name} template template"))
-    yield server.ensure_database(postgres, name)
-    with administration.connect() as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    administration.dispose()
+    administration.execute(text(f"create database {name} template template"))
+    yield administration.engine.url.set(database=name).render_as_string(hide_password=False)
+    administration.execute(text(f"drop database {name} with (force)"))
 
 
 @pytest.fixture
@@ -108,16 +114,12 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture
-def make_database(postgres: Path) -> Iterator[Callable[[str], str]]:
+def make_database(administration: Connection) -> Iterator[Callable[[str], str]]:
     """Makes an empty database of the given encoding; returns its URL."""
-    administration = create_engine(server.ensure_database(postgres, "postgres"), isolation_level="AUTOCOMMIT")
 
     def make(encoding: str) -> str:
-        with administration.connect() as connection:
-            connection.execute(text(f"create database encoded encoding '{encoding}' locale 'C' template template0"))
-        return server.ensure_database(postgres, "encoded")
+        administration.execute(text(f"create database encoded encoding '{encoding}' locale 'C' template template0"))
+        return administration.engine.url.set(database="encoded").render_as_string(hide_password=False)
 
     yield make
-    with administration.connect() as connection:
-        connection.execute(text("drop database encoded with (force)"))
-    administration.dispose()
+    administration.execute(text("drop database encoded with (force)"))
