@@ -12,6 +12,9 @@ from include.local.layout import Layout, read_json
 from include.local.processes import ProcessRecord, members
 from include.settings import ENVIRONMENT_PREFIX, PROJECT_ROOT
 
+AIRFLOW_SECONDS = 1500
+"""Until a test that runs nights through an Airflow counts as stuck: on busy cores one takes minutes."""
+
 
 def begin(layout: Layout, *arguments: str) -> subprocess.Popen[str]:
     """``python -m include.local`` under way; both its streams are ``stdout``."""

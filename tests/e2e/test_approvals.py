@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from make_commands import ours
+from make_commands import AIRFLOW_SECONDS, ours
 from sqlalchemy import Engine, create_engine, insert, text
 
 from include.db import tables
@@ -24,7 +24,7 @@ from include.local.services import LocalAirflow
 from include.scheduling.answers import ask_about_plan
 from include.settings import Settings
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(AIRFLOW_SECONDS)]
 
 NIGHT = date(2017, 11, 30)
 NINE = datetime(2017, 12, 1, 14, tzinfo=UTC)

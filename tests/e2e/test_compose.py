@@ -26,6 +26,7 @@ import httpx
 import pytest
 import redis
 import yaml
+from make_commands import AIRFLOW_SECONDS
 from sqlalchemy import create_engine, text
 
 from include.db import server
@@ -244,6 +245,7 @@ def api_is_up(team: Team) -> bool:
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(AIRFLOW_SECONDS)
 def test_a_night_through_celery_and_two_workers(team: Team) -> None:
     start_redis(team)
     initialise(team)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from demo_house import NIGHT, DemoHouse, demo, marketing
-from make_commands import ours
+from make_commands import AIRFLOW_SECONDS, ours
 from sqlalchemy import text
 from table_contents import contents
 
@@ -15,7 +15,7 @@ from include.db.tables import DATED_TABLES
 from include.demo.sinks import Sinks
 from include.local.layout import Layout
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(AIRFLOW_SECONDS)]
 
 
 def report(printed: str) -> str:

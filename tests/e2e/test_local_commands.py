@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from make_commands import begin, ours
+from make_commands import AIRFLOW_SECONDS, begin, ours
 
 from include.db import server
 from include.local.layout import Layout, read_json
 from include.local.services import is_healthy
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(AIRFLOW_SECONDS)]
 
 
 @pytest.fixture(autouse=True)

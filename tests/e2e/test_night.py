@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 from demo_house import NIGHT, SEND_DATE, DemoHouse
-from make_commands import ours
+from make_commands import AIRFLOW_SECONDS, ours
 from sqlalchemy import Connection, Engine, text
 from table_contents import Contents, contents
 
@@ -27,7 +27,7 @@ from include.local.rest import AirflowClient
 from include.local.runs import run_dag
 from include.local.services import LocalAirflow
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(AIRFLOW_SECONDS)]
 
 KILLED = (("train_recommender", 1, "models"), ("generate_recommendations", 2, "recommendation_drafts"))
 """Tasks of the night in their order, the processes each has, and the table they write."""

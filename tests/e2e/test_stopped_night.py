@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from demo_house import DemoHouse, marketing
-from make_commands import ours, run
+from make_commands import AIRFLOW_SECONDS, ours, run
 from table_contents import contents
 
 from include.db.tables import LANDING_TABLES
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(AIRFLOW_SECONDS)]
 
 LOADED_BEFORE_THE_GATE = {*LANDING_TABLES, "changed_event_days", "landing_files", "quarantined_rows", "suppressions"}
 
