@@ -20,9 +20,7 @@ def draw(worlds: Mapping[str, Mapping[str, Sequence[Floats]]], customers: int, p
 
     worlds: world → way → a seed's (days, 3): clicks expected by the way, by each one's best hour and by a random hour.
     """
-    figure = make_subplots(
-        rows=1, cols=len(worlds), subplot_titles=[f"Personal hours {name}" for name in worlds], shared_yaxes=True
-    )
+    figure = make_subplots(rows=1, cols=len(worlds), subplot_titles=[f"Personal hours {name}" for name in worlds])
     for column, ways in enumerate(worlds.values(), 1):
         by_chance = next(iter(ways.values()))
         lines = {name: [_lost(told[:, 1] - told[:, 0], customers) for told in seeds] for name, seeds in ways.items()}
