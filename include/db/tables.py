@@ -651,6 +651,15 @@ message_decisions = Table(
     Column("value_terms", JSONB, comment="what expected_value is made of: rate, margin, cost, fatigue"),
     Column("explored", Boolean),
     Column("policy_version", Text, nullable=False),
+    Column(
+        "second_channel", Text, comment="of a second message beside the first, which the others tell of; null: none"
+    ),
+    _instant("second_send_at"),
+    Column("second_propensity", Double, comment="of its hour; its channel was the one left"),
+    Column("second_slot_probabilities", JSONB),
+    Column("second_expected_value", Double),
+    Column("second_value_terms", JSONB, comment="as value_terms; unclicked: how likely the first is not clicked"),
+    Column("second_explored", Boolean),
     _one_of("decision", DECISIONS),
     _one_of("arm", ("treated", "control", "holdout")),
     _one_of("policy", POLICIES),

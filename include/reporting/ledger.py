@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine
@@ -29,7 +29,8 @@ class Entry:
     """One decision about one customer, with all that is known of it. Times are on the customer's own clock.
 
     chosen, left_out: names of the other campaigns that planned a message for the customer that night, and of those that
-    gave way. machines: reactions that no person made.
+    gave way. machines: reactions that no person made. second: the decision's second message, on the other channel, with
+    what is known of it; what is known of both stands with the first.
     """
 
     business_date: date
@@ -60,11 +61,17 @@ class Entry:
     machines: int = 0
     chosen: Sequence[str] | None = None
     left_out: Sequence[str] | None = None
+    second: Entry | None = None
+
+    @property
+    def messages(self) -> list[Entry]:
+        """The first, and the second if there is one."""
+        return [self] if self.second is None else [self, self.second]
 
     @property
     def sentences(self) -> list[str]:
         """What was decided, why, how the hour was found, what else competed, and what has happened since."""
-        return [*_outcome(self), *_hour(self), *_rivals(self), *_reactions(self)]
+        return [*_outcome(self), *_hour(self), *_rivals(self), *_reactions(self), *_second(self)]
 
 
 def explain(engine: Engine, settings: Settings, customer_id: str, business_date: date) -> list[str]:
@@ -90,33 +97,48 @@ def read_ledger(
             "decisions": DECISIONS_SHOWN,
         },
     )
-    return [Entry(**row) for row in rows.mappings()]
+    entries: list[Entry] = []
+    for row in rows.mappings():
+        told = dict(row)
+        if told.pop("is_second"):
+            entries[-1] = replace(entries[-1], second=Entry(**told))
+        else:
+            entries.append(Entry(**told))
+    return entries
 
 
 def _outcome(entry: Entry) -> Iterator[str]:
-    message = f"The message by {channel_label(entry.channel).lower()}, planned for {_at(entry.send_at_local)},"
-    if entry.decision == "not_approved":
-        by = f" by {entry.answered_by}" if entry.answered_by else ""
-        yield f"{message} was not approved{by}."
-        yield entry.reason
-        return
-    if entry.decision != "scheduled":
-        yield f"No message: {_lowered(decision_label(entry.decision))}."
-        yield entry.reason
-        return
-    if entry.state == "sent":
-        yield f"{message} went out on {_at(entry.sent_at_local)}."
-    elif entry.state in NOT_SENT:
-        yield f"{message} {NOT_SENT[entry.state]}{f': {entry.error}' if entry.error else ''}."
-    elif entry.state == "awaiting_approval":
-        yield f"{message} waits for a person to approve the campaign."
-    elif entry.state == "unknown":
-        yield f"{message} may or may not have gone out: the run that sent it stopped before it learnt the answer."
-    elif entry.state is None:
-        yield f"{message} is no longer on record."
+    if entry.decision in ("scheduled", "not_approved"):
+        yield f"The message {_fate(entry)}"
     else:
-        yield f"{message} is still to be sent."
+        yield f"No message: {_lowered(decision_label(entry.decision))}."
     yield entry.reason
+
+
+def _second(entry: Entry) -> Iterator[str]:
+    if entry.second is not None:
+        yield f"A second message {_fate(entry.second)}"
+        yield from _hour(entry.second)
+        yield from _reactions(entry.second)
+
+
+def _fate(entry: Entry) -> str:
+    """Of one message, as the end of a sentence."""
+    message = f"by {channel_label(entry.channel).lower()}, planned for {_at(entry.send_at_local)},"
+    if entry.decision == "not_approved":
+        return f"{message} was not approved{f' by {entry.answered_by}' if entry.answered_by else ''}."
+    if entry.state == "sent":
+        return f"{message} went out on {_at(entry.sent_at_local)}."
+    if entry.state in NOT_SENT:
+        why = f": {entry.error.removesuffix('.')}" if entry.error else ""
+        return f"{message} {NOT_SENT[entry.state]}{why}."
+    if entry.state == "awaiting_approval":
+        return f"{message} waits for a person to approve the campaign."
+    if entry.state == "unknown":
+        return f"{message} may or may not have gone out: the run that sent it stopped before it learnt the answer."
+    if entry.state is None:
+        return f"{message} is no longer on record."
+    return f"{message} is still to be sent."
 
 
 def _hour(entry: Entry) -> Iterator[str]:
@@ -127,6 +149,9 @@ def _hour(entry: Entry) -> Iterator[str]:
             yield "It left later than drawn, so its hour is not counted."
         return
     if entry.propensity is None:
+        if entry.state == "cancelled":
+            # Refused when the other message had left, it has lost the probability that its hour was drawn with.
+            return
         yield "No probability is known of this hour, since it was not left to the draw."
         return
     chance = percent(entry.propensity)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +21,8 @@ class Settled:
     released: int
     cancelled: int
     still_awaiting: int
+    not_approved: int
+    """Decisions: of a campaign's two messages to a customer there is one."""
 
 
 def ask_about_plan(connection: Connection, settings: Settings, business_date: date) -> None:
@@ -49,10 +50,8 @@ def ask_about_plan(connection: Connection, settings: Settings, business_date: da
 
 def settle_answers(connection: Connection, business_date: date) -> Settled:
     """Plan or cancel the messages of the night whose plan has its answer, within the caller's transaction."""
-    states = Counter(
-        connection.execute(statement(__file__, "settle_answers"), {"business_date": business_date}).scalars()
-    )
-    return Settled(states["planned"], states["cancelled"], _still_awaiting(connection, business_date))
+    row = connection.execute(statement(__file__, "settle_answers"), {"business_date": business_date}).one()
+    return Settled(row.released, row.cancelled, _still_awaiting(connection, business_date), row.not_approved)
 
 
 def _still_awaiting(connection: Connection, business_date: date) -> int:

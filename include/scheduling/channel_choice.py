@@ -3,9 +3,8 @@
 A channel's value to a customer is uncertain, above all by how much more or less than others the customer clicks there.
 As with hours, a channel is drawn as often as it is likely to be worth most (Thompson 1933), here in closed form, so
 that the probability logged is exact; ``policy.with_exploration`` puts the floor beneath it. None: the caller compares
-the best value with 0.
-
-A campaign reaches a customer on one channel a day; both can be had as two campaigns, where caps allow two messages.
+the best value with 0. Both: a second message on the other channel follows the first where it is worth sending as well
+(``decide``); its channel is given then.
 """
 
 from __future__ import annotations

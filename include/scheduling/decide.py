@@ -5,6 +5,8 @@ suppressed), then nothing_to_say, capped, quiet_hours, not_worth_sending, over_b
 assigned to everyone alike before all of them, so that whoever compares arms can keep to all who were assigned.
 
 Campaigns of one priority compete for a customer's room and for scarce slots by value; a higher priority goes before.
+Where caps leave room for it, a campaign's message may then be followed by a second one on the other channel, if that is
+still worth sending (``_Seconds``); a second never takes the place of a first of the same priority.
 Who may go is settled by the exact allocation, and what it finds scarce has a price. Channel and hour are then drawn for
 each message, with values net of these prices; what chance put into a full hour is moved (``capacity.repair``). Control
 and held-out customers take the same way as ghosts that take no room: whether a message would have gone to them, at the
@@ -24,7 +26,7 @@ from include.scheduling.balancing import balance
 from include.scheduling.campaigns import tiers
 from include.scheduling.capacity import UNPLACED, Capacity, repair
 from include.scheduling.caps import DAY, FREE, Caps, room_of
-from include.scheduling.drawing import Drawing
+from include.scheduling.drawing import Drawing, click_rate
 from include.scheduling.eligibility import Eligibility
 from include.scheduling.market import NONE, Market
 from include.scheduling.night import Floats, Mask, Night, Numbers
@@ -39,13 +41,15 @@ from include.scheduling.outcome import (
 from include.scheduling.prices import NUDGE
 from include.scheduling.rerun import keep
 from include.scheduling.slots import HOURS
-from include.scheduling.values import CHOICES, best_values, values
+from include.scheduling.values import CHOICES, after_first, best_values, values
 from include.settings import CHANNELS, SchedulingSettings
 
 CLOSE = 1e-9
 """Of a value: nets so near to nothing are nothing."""
 TIED = 2 * NUDGE
 """Of a value: of those so near to their price some go and some do not, though they are alike."""
+_Gone = tuple[Numbers, Numbers, Numbers, Floats]
+"""Campaign, customer, choice and click rate of messages, each (messages,)."""
 
 
 def decide(night: Night, scheduling: SchedulingSettings) -> Outcome:
@@ -87,14 +91,15 @@ class _Judge:
         self.tonight = np.zeros(customers, np.int64)
         self.capacity = Capacity.of(scheduling, night.hours, night.send_date)
         self.load = self.capacity.taken_by(night.sent.channel, night.sent.at, of_night=False)
-        self.drawing = Drawing(self.night, scheduling)
+        self.spent = np.zeros(campaigns)
+        """Money, of tonight's messages."""
         self.messages: list[Messages] = []
         self.value = self.bound = 0.0
         """Money, of all who were admitted where something was scarce, and the most there could be."""
 
     def outcome(self) -> Outcome:
         messages = Messages.joined(self.messages)
-        messages = messages.of(np.lexsort((messages.customer, messages.campaign)))
+        messages = messages.of(np.lexsort((messages.is_second, messages.customer, messages.campaign)))
         decision = np.where(self.arm == HOLDOUT, CODE["held_out"], CODE["control"])
         in_audience = self.decision != CODE["not_in_audience"]
         self.decision = np.where((self.arm != TREATED) & in_audience, decision, self.decision).astype(np.uint8)
@@ -117,13 +122,14 @@ class _Judge:
             eligibility = Eligibility.of(self.night, campaign)
             usable[campaign] = eligibility.usable
             for code, sentence, rows in eligibility.refused:
-                self._refuse(campaign, rows, code, sentence)
+                self.refuse(campaign, rows, code, sentence)
         remaining = np.stack([self.decision[campaign] == UNDECIDED for campaign in tier])
         contest = _Contest(self, tier, usable, remaining)
-        while contest.remaining.any():
-            contest.round()
+        contest.run()
+        if contest.gone and self.scheduling.messages_per_day > 1:
+            _Seconds(contest).run()
 
-    def _refuse(self, campaign: int, rows: NDArray[np.int64] | Mask, decision: str, sentence: str) -> None:
+    def refuse(self, campaign: int, rows: NDArray[np.int64] | Mask, decision: str, sentence: str) -> None:
         self.decision[campaign, rows] = CODE[decision]
         self.sentence[campaign, rows] = self.sentences.number(sentence)
 
@@ -153,8 +159,11 @@ class _Contest:
     """The campaigns of one tier, and who of their customers is still to be decided."""
 
     def __init__(self, judge: _Judge, tier: list[int], usable: dict[int, Mask], remaining: Mask) -> None:
-        self.judge, self.night, self.tier = judge, judge.night, tier
+        self.judge, self.tier = judge, tier
         self.usable, self.remaining = usable, remaining
+        self.night, self.drawing = self._chances()
+        self.gone: list[_Gone] = []
+        """Those that go, and the ghosts that take the room of one."""
         self.price: Floats | None = None
         self.draw_price: Floats | None = None
         """(zones, choices), of a message: by the allocation, and as it fits what chance will draw; None: nothing is
@@ -170,6 +179,14 @@ class _Contest:
         self._refuse_without_room(np.flatnonzero(remaining.any(axis=0)))
         self._allocate()
 
+    def run(self) -> None:
+        while self.remaining.any():
+            self.round()
+
+    def _chances(self) -> tuple[Night, Drawing]:
+        """What messages are worth, and how they are drawn."""
+        return self.judge.night, Drawing(self.judge.night, self.judge.scheduling)
+
     def feasible(self, campaign: int, customers: Numbers) -> Mask:
         """(rows, channels, hours)."""
         return self.judge.room.open[customers] & self.usable[campaign][:, customers].T[:, :, None]
@@ -179,6 +196,7 @@ class _Contest:
     def _allocate(self) -> None:
         """Who may go, and at which prices, where capacities or budgets could bind."""
         budgets = np.array([_budget(self.night.campaigns[campaign].daily_budget) for campaign in self.tier])
+        budgets = np.maximum(budgets - self.judge.spent[self.tier], 0)
         capacity = self.judge.capacity
         if not capacity.is_limited and not np.isfinite(budgets).any():
             return
@@ -229,7 +247,7 @@ class _Contest:
         for position, campaign in enumerate(self.tier):
             rows = np.flatnonzero(of_tier == position)
             some = customers[rows]
-            likely[rows] = self.judge.drawing.expected(campaign, some, self.feasible(campaign, some), price)
+            likely[rows] = self.drawing.expected(campaign, some, self.feasible(campaign, some), price)
         return likely
 
     def _worth_sending(self, position: int) -> Numbers:
@@ -299,7 +317,7 @@ class _Contest:
             is_treated = self.judge.arm[campaign, customers] == TREATED
             treated, ghosts = (customers[is_tied[position] & of_arm] for of_arm in (is_treated, ~is_treated))
             share = is_admitted[position, treated].mean() if len(treated) else 1.0
-            lucky[position, ghosts] = self.judge.drawing.shares("ghost", campaign, ghosts) < share
+            lucky[position, ghosts] = self.drawing.shares("ghost", campaign, ghosts) < share
         return lucky
 
     def _order(self, customers: Numbers, net: Floats) -> NDArray[np.int64]:
@@ -319,6 +337,9 @@ class _Contest:
 
     # --- refusals ----------------------------------------------------------------------------------------------------
 
+    def _refuse(self, campaign: int, customers: Numbers, decision: str, sentence: str) -> None:
+        self.judge.refuse(campaign, customers, decision, sentence)
+
     def _refuse_without_room(self, customers: Numbers) -> None:
         """Of those whose caps or quiet hours leave no hour on any channel they can be reached on."""
         day, people = self.night.hours.day, self.night.people
@@ -334,11 +355,11 @@ class _Contest:
             for code, channel in {*zip(cap.tolist(), first.tolist(), strict=True)}:
                 if code != FREE:
                     words = self.judge.caps.words(code, channel, day)
-                    self.judge._refuse(campaign, stuck[(cap == code) & (first == channel)], "capped", words)
+                    self._refuse(campaign, stuck[(cap == code) & (first == channel)], "capped", words)
             quiet = stuck[cap == FREE]
             for zone in np.unique(people.zone[quiet]):
                 words = f"No hour of {day} in {people.zones[zone]} is left outside quiet hours ({self._quiet()})."
-                self.judge._refuse(campaign, quiet[people.zone[quiet] == zone], "quiet_hours", words)
+                self._refuse(campaign, quiet[people.zone[quiet] == zone], "quiet_hours", words)
 
     def _refuse_outbid(self, customers: Numbers, place: Numbers, rows: Mask, gross: Floats) -> None:
         """Of those that are not worth sending, or not what their slot or their budget would earn otherwise."""
@@ -347,9 +368,9 @@ class _Contest:
         for position, campaign in enumerate(self.tier):
             mine = rows & (place == position)
             poor, broke = mine & ~(worth > 0), mine & (worth > 0) & (paid <= CLOSE * np.abs(worth))
-            self.judge._refuse(campaign, customers[poor], "not_worth_sending", NOT_WORTH_SENDING)
+            self._refuse(campaign, customers[poor], "not_worth_sending", NOT_WORTH_SENDING)
             broke[mine & ~poor] |= self._only_money_lacks(campaign, customers[mine & ~poor])
-            self.judge._refuse(campaign, customers[broke], "over_budget", self._spent(campaign))
+            self._refuse(campaign, customers[broke], "over_budget", self._spent(campaign))
             self._refuse_full(campaign, customers[mine & ~poor & ~broke])
 
     def _only_money_lacks(self, campaign: int, customers: Numbers) -> Mask:
@@ -371,9 +392,8 @@ class _Contest:
         """By the channels that have hours for them, were there room."""
         channels, kind = np.unique(self.feasible(campaign, customers).any(axis=2), axis=0, return_inverse=True)
         for number, of_kind in enumerate(channels):
-            self.judge._refuse(
-                campaign, customers[kind.ravel() == number], "no_capacity", self._full(np.flatnonzero(of_kind))
-            )
+            full = customers[kind.ravel() == number]
+            self._refuse(campaign, full, "no_capacity", self._full(np.flatnonzero(of_kind)))
 
     def _full(self, channels: Numbers) -> str:
         limits = {CHANNELS[channel]: self.judge.scheduling.channels.of(CHANNELS[channel]) for channel in channels}
@@ -396,7 +416,7 @@ class _Contest:
         judge, zone = self.judge, self.night.people.zone
         drawn = Messages.joined(
             [
-                judge.drawing.messages(campaign, rows, self.feasible(campaign, rows), self.draw_price)
+                self.drawing.messages(campaign, rows, self.feasible(campaign, rows), self.draw_price)
                 for campaign, rows in zip(self.tier, leaders, strict=True)
                 if len(rows)
             ]
@@ -405,11 +425,16 @@ class _Contest:
             return
         if judge.capacity.is_limited:
             drawn = self._repaired(drawn)
-        judge.messages.append(drawn)
+        judge.messages.append(self._marked(drawn))
+        judge.spent += np.bincount(drawn.campaign, drawn.cost, minlength=len(judge.spent))
+        self.gone.append((drawn.campaign, drawn.customer, drawn.choice, drawn.rate))
         judge.load = judge.load + judge.capacity.load(judge.capacity.slot_of[zone[drawn.customer], drawn.choice])
         for campaign in self.tier:
             judge.decision[campaign, drawn.customer[drawn.campaign == campaign]] = CODE["scheduled"]
         judge.give(drawn.customer, drawn.choice)
+
+    def _marked(self, drawn: Messages) -> Messages:
+        return drawn
 
     def _repaired(self, drawn: Messages) -> Messages:
         judge, zone = self.judge, self.night.people.zone[drawn.customer]
@@ -427,7 +452,7 @@ class _Contest:
             self._refuse_full(campaign, lost)
         placed = np.flatnonzero(choice != UNPLACED)
         moved = np.flatnonzero(choice[placed] != drawn.drawn[placed])
-        return judge.drawing.moved(drawn.of(placed), moved, choice[placed][moved], self.draw_price)
+        return self.drawing.moved(drawn.of(placed), moved, choice[placed][moved], self.draw_price)
 
     def _haunt(self, ghosts: list[tuple[int, Numbers]]) -> None:
         """A held-out customer's message that would have gone takes their room, at its best hour."""
@@ -437,7 +462,52 @@ class _Contest:
                 worth = values(self.night, campaign, rows, self.feasible(campaign, rows))
                 if self.price is not None:
                     worth -= self.price[self.night.people.zone[rows]]
-                self.judge.give(rows, worth.argmax(axis=1))
+                choice = worth.argmax(axis=1)
+                rate = click_rate(self.night, choice // HOURS, rows, choice % HOURS)
+                self.gone.append((np.full(len(rows), campaign), rows, choice, rate))
+                self.judge.give(rows, choice)
+
+
+class _Seconds(_Contest):
+    """Second messages of the campaigns of one tier, on the other channel, to whom the first goes.
+
+    The same contest once more, for what the first ones leave: of capacities, budgets, the customer's room and the
+    clicks. The channel is given, the hour drawn; none is drawn evenly, as a control, since what is compared with are
+    first messages. Whoever gets no second keeps the first, so nobody is refused; nor is one needed to learn.
+    """
+
+    def __init__(self, firsts: _Contest) -> None:
+        campaign, customer, choice, rate = map(np.concatenate, zip(*firsts.gone, strict=True))
+        self._firsts = campaign, customer, 1 - rate
+        usable = {number: of.copy() for number, of in firsts.usable.items()}
+        remaining = np.zeros(firsts.remaining.shape, bool)
+        self._unclicked = np.ones(remaining.shape)
+        for position, number in enumerate(firsts.tier):
+            mine = np.flatnonzero(campaign == number)
+            usable[number][choice[mine] // HOURS, customer[mine]] = False
+            remaining[position, customer[mine]] = True
+            self._unclicked[position, customer[mine]] = 1 - rate[mine]
+        super().__init__(firsts.judge, firsts.tier, usable, remaining)
+
+    def _chances(self) -> tuple[Night, Drawing]:
+        night = after_first(self.judge.night, *self._firsts)
+        chosen = self.judge.scheduling.model_copy(update={"random_hour_share": 0.0})
+        return night, Drawing(night, chosen, salt="second ")
+
+    def _marked(self, drawn: Messages) -> Messages:
+        position = np.searchsorted(self.tier, drawn.campaign)
+        return replace(
+            drawn,
+            is_second=np.ones(len(drawn), bool),
+            unclicked=self._unclicked[position, drawn.customer],
+            margin=self.judge.night.margin[drawn.campaign, drawn.customer].astype(np.float64),
+        )
+
+    def _refuse(self, campaign: int, customers: Numbers, decision: str, sentence: str) -> None:
+        pass
+
+    def _ghosts(self, customers: Numbers, place: Numbers, rows: Mask, goes: Mask) -> None:
+        pass
 
 
 FULL = "All feasible hours are full: their room goes to messages that are worth more."

@@ -25,10 +25,13 @@ THREADS = 2
 
 
 class Drawing:
-    """Draws with the night's salts, so that a draw depends on the customer, the campaign and the date alone."""
+    """Draws with the night's salts, so that a draw depends on the customer, the campaign and the date alone.
 
-    def __init__(self, night: Night, scheduling: SchedulingSettings) -> None:
-        self.night, self.scheduling = night, scheduling
+    salt: sets draws apart that must owe nothing to each other.
+    """
+
+    def __init__(self, night: Night, scheduling: SchedulingSettings, salt: str = "") -> None:
+        self.night, self.scheduling, self.salt = night, scheduling, salt
 
     def messages(self, campaign: int, customers: Numbers, feasible: Mask, price: Floats | None) -> Messages:
         """One message of ``campaign`` to each of ``customers`` (ascending), by chance.
@@ -47,7 +50,8 @@ class Drawing:
     def shares(self, what: str, campaign: int, customers: Numbers) -> Floats:
         """(rows,) in [0, 1), even, for one draw of each of ``customers``."""
         named = self.night.campaigns[campaign].campaign_id
-        return self.night.shares(f"{what}:{self.scheduling.seed}:{self.night.send_date}:{named}", customers)
+        salt = f"{self.salt}{what}:{self.scheduling.seed}:{self.night.send_date}:{named}"
+        return self.night.shares(salt, customers)
 
     def expected(self, campaign: int, customers: Numbers, feasible: Mask, price: Floats) -> Floats:
         """(rows, choices): of the policy and of random hours together, each as often as it is used."""
@@ -120,11 +124,13 @@ class Drawing:
             choice=drawn,
             drawn=drawn,
             how=how,
+            is_second=np.zeros(len(customers), bool),
             is_repaired=np.zeros(len(customers), bool),
             best=drawn == (worth - paid).argmax(axis=1),
             probabilities=probabilities,
             value=worth[rows, drawn],
-            rate=_rate(night, channel, customers, drawn % HOURS),
+            unclicked=np.ones(len(customers)),
+            rate=click_rate(night, channel, customers, drawn % HOURS),
             orders_per_click=night.orders_per_click[campaign, channel],
             margin=night.margin[campaign, customers].astype(np.float64),
             cost=np.full(len(customers), told.cost),
@@ -140,7 +146,7 @@ class Drawing:
         whole["choice"], whole["is_repaired"] = messages.choice.copy(), messages.is_repaired.copy()
         whole["choice"][rows], whole["is_repaired"][rows] = choice, True
         told = {
-            "rate": _rate(night, channel, customers, choice % HOURS),
+            "rate": click_rate(night, channel, customers, choice % HOURS),
             "orders_per_click": night.orders_per_click[messages.campaign[rows], channel],
             "fatigue": night.fatigue[channel, customers].astype(np.float64),
             "price": np.zeros(len(rows)) if price is None else price[night.people.zone[customers], choice],
@@ -149,14 +155,13 @@ class Drawing:
             whole[name] = getattr(messages, name).copy()
             whole[name][rows] = values_
         whole["value"] = messages.value.copy()
-        whole["value"][rows] = (
-            told["rate"] * told["orders_per_click"] * messages.margin[rows] - messages.cost[rows] - told["fatigue"]
-        )
+        earned = told["rate"] * told["orders_per_click"] * messages.margin[rows]
+        whole["value"][rows] = messages.unclicked[rows] * earned - messages.cost[rows] - told["fatigue"]
         return replace(messages, **whole)
 
 
-def _rate(night: Night, channel: Numbers, customers: Numbers, hour: Numbers) -> Floats:
-    """(rows,): of clicks."""
+def click_rate(night: Night, channel: Numbers, customers: Numbers, hour: Numbers) -> Floats:
+    """(rows,): how likely a message on these channels at these hours is clicked."""
     return night.beliefs.rate[channel, customers, hour].astype(np.float64) * night.click_factor[channel, customers]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow
@@ -24,6 +24,7 @@ from include.settings import CHANNELS
 
 MESSAGE_NAMESPACE = uuid.UUID("6a5d5c0e-3f0e-5c1e-9a53-0f6f1b0f7d11")
 """Fixed for ever: a message's id follows from what makes it unique."""
+VALUE_TERMS = ("rate", "orders_per_click", "margin", "cost", "fatigue", "price")
 AT_ONCE = 100_000
 
 
@@ -43,10 +44,9 @@ def _decisions(night: Night, outcome: Outcome, campaign: int, customers: Numbers
         campaign * size + np.array([customers.min(initial=0), customers.max(initial=-1) + 1]),
     )
     mine = messages.of(slice(first, last))
-    row = np.full(len(customers), -1)
-    row[np.searchsorted(customers, mine.customer)] = np.arange(len(mine))
-    told = _message_columns(night, campaign, mine)
-    told = {name: _spread(column, row) for name, column in told.items()}
+    firsts, seconds = mine.of(~mine.is_second), mine.of(mine.is_second)
+    told = _spread(_first_columns(night, campaign, firsts, seconds), customers, firsts.customer)
+    told |= _spread(_second_columns(night, seconds), customers, seconds.customer)
     sentence = _words(outcome.sentences, outcome.sentence[campaign, customers])
     reason = pyarrow.compute.coalesce(told.pop("reason"), sentence)
     ghost = outcome.ghost[campaign, customers]
@@ -63,18 +63,29 @@ def _decisions(night: Night, outcome: Outcome, campaign: int, customers: Numbers
     return pyarrow.table(fixed | told)
 
 
-def _message_columns(night: Night, campaign: int, messages: Messages) -> dict[str, pyarrow.Array]:
+def _first_columns(night: Night, campaign: int, firsts: Messages, seconds: Messages) -> dict[str, pyarrow.Array]:
+    return {
+        "reason": pyarrow.array(_reasons(night, campaign, firsts, seconds), pyarrow.string()),
+        "policy": _words(POLICIES, firsts.how),
+        **_choice_columns(night, firsts, VALUE_TERMS),
+    }
+
+
+def _second_columns(night: Night, seconds: Messages) -> dict[str, pyarrow.Array]:
+    told = _choice_columns(night, seconds, ("unclicked", *VALUE_TERMS))
+    return {f"second_{name}": column for name, column in told.items()}
+
+
+def _choice_columns(night: Night, messages: Messages, terms: Sequence[str]) -> dict[str, pyarrow.Array]:
     zone, hour = night.people.zone[messages.customer], messages.choice % HOURS
     propensity = messages.probabilities[np.arange(len(messages)), messages.drawn] / WHOLE
     return {
-        "reason": pyarrow.array(_reasons(night, campaign, messages), pyarrow.string()),
         "channel": _words(CHANNELS, messages.choice // HOURS),
         "send_at": _instants(night.hours.send_at[zone, hour]),
         "propensity": pyarrow.array(propensity, mask=messages.is_repaired),
         "slot_probabilities": pyarrow.array(_slot_probabilities(messages.probabilities), pyarrow.string()),
-        "policy": _words(POLICIES, messages.how),
         "expected_value": pyarrow.array(messages.value),
-        "value_terms": pyarrow.array(_value_terms(messages), pyarrow.string()),
+        "value_terms": pyarrow.array(_value_terms(messages, terms), pyarrow.string()),
         "explored": pyarrow.array(~messages.best, mask=messages.is_repaired),
     }
 
@@ -132,9 +143,12 @@ def _words(words: tuple[str | None, ...] | list[str], numbers: NDArray[np.intege
     )
 
 
-def _spread(column: pyarrow.Array, row: Numbers) -> pyarrow.Array:
-    """``column`` at ``row``, null where that is -1."""
-    return column.take(pyarrow.array(row, mask=row < 0))
+def _spread(columns: dict[str, pyarrow.Array], customers: Numbers, owners: Numbers) -> dict[str, pyarrow.Array]:
+    """``columns`` of ``owners``, for all ``customers`` (ascending): null where a customer is none of them."""
+    row = np.full(len(customers), -1)
+    row[np.searchsorted(customers, owners)] = np.arange(len(owners))
+    rows = pyarrow.array(row, mask=row < 0)
+    return {name: column.take(rows) for name, column in columns.items()}
 
 
 def _instants(microseconds: Numbers) -> pyarrow.Array:
@@ -147,14 +161,26 @@ def _instants(microseconds: Numbers) -> pyarrow.Array:
 # --- sentences and JSON of messages --------------------------------------------------------------------------------
 
 
-def _reasons(night: Night, campaign: int, messages: Messages) -> list[str]:
-    remarks = _remarks(night, campaign, messages.customer)
+def _reasons(night: Night, campaign: int, firsts: Messages, seconds: Messages) -> list[str]:
+    """Of the first messages, with their seconds."""
+    also = dict(zip(seconds.customer.tolist(), _clauses(night, seconds), strict=True))
+    words = zip(
+        firsts.customer.tolist(), _clauses(night, firsts), _remarks(night, campaign, firsts.customer), strict=True
+    )
+    return [
+        f"{clause}{f'; and {also[customer]}' if customer in also else ''}{remark}."
+        for customer, clause, remark in words
+    ]
+
+
+def _clauses(night: Night, messages: Messages) -> list[str]:
+    """Where each message goes, and how chance put it there."""
     feasible = messages.probabilities > 0
     hours = feasible.sum(axis=1).tolist()
     channels = feasible.reshape(len(messages), len(CHANNELS), HOURS).any(axis=2).sum(axis=1).tolist()
     zones = night.people.zones
     share = messages.probabilities[np.arange(len(messages)), messages.drawn] / WHOLE
-    reasons = []
+    clauses = []
     for number, (choice, drawn, how, is_repaired, zone, of) in enumerate(
         zip(
             messages.choice.tolist(),
@@ -169,12 +195,12 @@ def _reasons(night: Night, campaign: int, messages: Messages) -> list[str]:
         place = f"{CHANNELS[choice // HOURS]} at {choice % HOURS:02d}:00 {zones[zone]}"
         if is_repaired:
             full = f"{CHANNELS[drawn // HOURS]} at {drawn % HOURS:02d}:00"
-            reasons.append(f"{place}, moved there by a repair: the drawn hour, {full}, was full{remarks[number]}.")
+            clauses.append(f"{place}, moved there by a repair: the drawn hour, {full}, was full")
             continue
         among = f"{hours[number]} feasible hours" + (f" of {channels[number]} channels" if channels[number] > 1 else "")
         manner = "its hour drawn evenly, to compare with," if how == RANDOM_HOUR else "drawn"
-        reasons.append(f"{place}, {manner} with probability {of:.3f} from {among}{remarks[number]}.")
-    return reasons
+        clauses.append(f"{place}, {manner} with probability {of:.3f} from {among}")
+    return clauses
 
 
 def _remarks(night: Night, campaign: int, customers: Numbers) -> list[str]:
@@ -224,8 +250,7 @@ def _template(feasible: Mask) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
-def _value_terms(messages: Messages) -> list[str]:
-    names = ("rate", "orders_per_click", "margin", "cost", "fatigue", "price")
+def _value_terms(messages: Messages, names: Sequence[str]) -> list[str]:
     template = "{" + ", ".join(f'"{name}": %.9g' for name in names) + "}"
     columns = np.stack([getattr(messages, name) for name in names], axis=1)
     return [template % tuple(row) for row in columns.tolist()]

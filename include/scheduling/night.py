@@ -36,9 +36,9 @@ class KnownRates(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """Messages of this night that delivery has taken up; a rerun keeps them and their decisions.
+    """Messages of this night that delivery has taken up, and the other ones of their decisions; a rerun keeps them.
 
-    campaign: (messages,) numbers, -1 of one no longer in force; customer, channel: numbers; send_at: instants.
+    campaign: (messages,) numbers, below 0 of those no longer in force; customer, channel: numbers; send_at: instants.
     """
 
     campaign: Numbers
@@ -48,6 +48,10 @@ class Kept:
 
     def __len__(self) -> int:
         return len(self.campaign)
+
+    @property
+    def decisions(self) -> int:
+        return len(np.unique(np.stack([self.campaign, self.customer]), axis=1).T)
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,10 @@ class Messages:
     """Messages that go, each array (messages,) but ``probabilities``: (messages, choices), 0 where not feasible.
 
     campaign, customer: numbers; choice: where it goes, drawn: where chance put it. how: CHOSEN or RANDOM_HOUR.
-    is_repaired: moved from where chance put it. best: whether the drawn choice is the one of the highest value net of
-    prices. value = rate (of clicks) · orders_per_click · margin − cost − fatigue, in money; price: of the slot.
+    is_second: beside the first of the same campaign, on the other channel. is_repaired: moved from where chance put it.
+    best: whether the drawn choice is the one of the highest value net of prices. value = unclicked · rate (of clicks) ·
+    orders_per_click · margin − cost − fatigue, in money; unclicked: how likely the first is not clicked, 1 of a first;
+    price: of the slot.
     """
 
     campaign: Numbers
@@ -48,10 +50,12 @@ class Messages:
     choice: Numbers
     drawn: Numbers
     how: NDArray[np.uint8]
+    is_second: Mask
     is_repaired: Mask
     best: Mask
     probabilities: Millionths
     value: Floats
+    unclicked: Floats
     rate: Floats
     orders_per_click: Floats
     margin: Floats
@@ -68,7 +72,7 @@ class Messages:
     @classmethod
     def none(cls) -> Self:
         types: dict[str, Any] = dict.fromkeys(("campaign", "customer", "choice", "drawn"), np.int64)
-        types |= {"how": np.uint8, "is_repaired": np.bool_, "best": np.bool_}
+        types |= {"how": np.uint8, "is_second": np.bool_, "is_repaired": np.bool_, "best": np.bool_}
         empty: dict[str, Any] = {each.name: np.zeros(0, types.get(each.name, np.float64)) for each in fields(cls)}
         return cls(**empty | {"probabilities": np.zeros((0, CHOICES), np.uint32)})
 
@@ -84,7 +88,8 @@ class Outcome:
     """Arrays (campaigns, customers): decision, of DECISIONS; sentence, of ``sentences`` (-1 for messages that go); arm,
     of ARMS; ghost: 1 or 0, NO_GHOST for the treated; is_kept: the row and its message stay as they are.
 
-    messages: by campaign, then customer. gap: share of the value of the best admission that who was admitted may miss.
+    messages: by campaign, then customer, the first before the second. gap: share of the value of the best admission
+    that who was admitted may miss.
     """
 
     decision: NDArray[np.uint8]

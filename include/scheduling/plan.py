@@ -46,7 +46,7 @@ class ScheduleSummary:
     messages_awaiting_approval: int
     """Of those planned: they wait for a person."""
     messages_kept: int
-    """Already taken up by delivery, so left as they were."""
+    """Already taken up by delivery, or the other message of their decisions, so left as they were."""
     messages_repaired: int
     """Moved from the drawn hour for want of room."""
     gap: float
@@ -60,7 +60,8 @@ def schedule_messages(engine: Engine, settings: Settings, *, business_date: date
     the date × every campaign in force gets one decision; consents and suppressions are judged as of the end of the
     date. Messages of a campaign that requires approval await it, and keep their place in caps and capacities meanwhile.
     Run again, messages still ``planned`` or awaiting approval are written anew; those that delivery has taken up stay,
-    with their decisions. What a person approved holds for the same plan alone, a refusal for the whole night.
+    with their decisions and the other messages of these. What a person approved holds for the same plan alone, a
+    refusal for the whole night.
     Raises ValueError for a campaign that cannot be understood, or when features or profiles are missing.
     """
     with engine.begin() as connection:
@@ -100,8 +101,8 @@ def plan_night(connection: Connection, settings: Settings, business_date: date, 
 
 def _summary(night: Night, outcome: Outcome, settled: Settled) -> ScheduleSummary:
     counts = np.bincount(outcome.decision[~outcome.is_kept], minlength=len(DECISIONS))
-    counts[DECISIONS.index("scheduled")] += len(night.kept) - settled.cancelled
-    counts[DECISIONS.index("not_approved")] += settled.cancelled
+    counts[DECISIONS.index("scheduled")] += night.kept.decisions - settled.not_approved
+    counts[DECISIONS.index("not_approved")] += settled.not_approved
     return ScheduleSummary(
         business_date=night.business_date.isoformat(),
         send_date=night.send_date.isoformat(),

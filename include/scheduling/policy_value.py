@@ -4,7 +4,9 @@ Sends of the last ``WINDOW_DAYS`` nights decided by the policy that is in force 
 (``as_logged``) and as three others would have sent them: at a random hour, at each customer's modal click hour, and at
 the shop's best hour, the last two by what was known at each decision. A small control of sends at random hours, where
 there is one, tells the first by direct experiment: all sends of the nights that have both kinds are compared as they
-were assigned, with no regard to their probabilities. Methods: ``off_policy``, ``target_policies``, ``reward_model``.
+were assigned, with no regard to their probabilities. First messages alone are valued: the channel of a campaign's
+second one is what the first left, which is another choice than the one compared. Methods: ``off_policy``,
+``target_policies``, ``reward_model``.
 """
 
 from __future__ import annotations

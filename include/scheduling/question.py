@@ -19,10 +19,10 @@ def question_subject(preview: Preview) -> str:
     """One line.
 
     >>> question_subject(Preview("c1", "Spring", "2017-12-01", awaiting_approval=1200))
-    'Send “Spring” to 1,200 people on Fri 1 Dec 2017?'
+    'Send 1,200 messages of “Spring” on Fri 1 Dec 2017?'
     """
-    people = "1 person" if preview.awaiting_approval == 1 else f"{preview.awaiting_approval:,} people"
-    return f"Send “{_shortened(preview.name)}” to {people} on {_day(date.fromisoformat(preview.send_date))}?"
+    messages = "1 message" if preview.awaiting_approval == 1 else f"{preview.awaiting_approval:,} messages"
+    return f"Send {messages} of “{_shortened(preview.name)}” on {_day(date.fromisoformat(preview.send_date))}?"
 
 
 def question_body(preview: Preview, settings: Settings) -> str:
@@ -59,9 +59,11 @@ def question_body(preview: Preview, settings: Settings) -> str:
 
 
 def _people(preview: Preview) -> str:
-    gone = preview.messages - preview.awaiting_approval
-    left = f"; {gone:,} of them were let go before, and no answer calls them back" if gone else ""
-    return f"{preview.messages:,}, one message each{left}"
+    people = preview.decisions.get("scheduled", 0)
+    twice, gone = preview.messages - people, preview.messages - preview.awaiting_approval
+    each = f"a message each, {twice:,} of them one on each channel" if twice else "one message each"
+    left = f"; {gone:,} messages were let go before, and no answer calls them back" if gone else ""
+    return f"{people:,}, {each}{left}"
 
 
 def escaped(words: str) -> str:

@@ -149,6 +149,7 @@ def _read_kept(connection: Connection, campaigns: list[Campaign]) -> Kept:
     rows = copy_out_columns(connection, source(__file__, "select_kept_messages"), types)
     names = [campaign.campaign_id for campaign in campaigns]
     coded = rows["campaign_id"].combine_chunks()
-    numbers = np.array([names.index(name) if name in names else -1 for name in coded.dictionary.to_pylist()], np.int64)
+    known = coded.dictionary.to_pylist()
+    numbers = np.array([names.index(name) if name in names else ~place for place, name in enumerate(known)], np.int64)
     campaign = numbers[coded.indices.to_numpy()] if len(coded) else np.zeros(0, np.int64)
     return Kept(campaign, rows["place"].to_numpy(), channel_numbers(rows["channel"]), rows["at"].to_numpy())

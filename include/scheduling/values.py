@@ -2,14 +2,17 @@
 
     value = P(click | customer, channel, hour) · orders per click · mean margin of its items − cost − fatigue
 
-P(click …) is lower, and fatigue higher, for a second message of the same night (``Night.weary``).
+P(click …) is lower, and fatigue higher, for one more message of the same night (``Night.weary``). A campaign's second
+message, on the other channel, earns nothing of whoever clicks the first:
+
+    value = (1 − P(click on the first)) · P(click …) · orders per click · mean margin of its items − cost − fatigue
 
 A choice is a channel and an hour of the customer's clock: channel · 24 + hour.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +54,17 @@ def values(night: Night, campaign: int, customers: Numbers, feasible: Mask) -> F
     rate = night.beliefs.rate[:, customers].swapaxes(0, 1).astype(np.float64)
     worth = rate * told.per_click[:, :, None] - (told.fatigue[:, :, None] + told.cost)
     return np.where(feasible, worth, -np.inf).reshape(len(customers), CHOICES)
+
+
+def after_first(night: Night, campaign: Numbers, customer: Numbers, unclicked: Floats) -> Night:
+    """``night`` with the margins that first messages leave to second ones.
+
+    campaign, customer, unclicked: (messages,), the last how likely the first is not clicked. Without credit: to learn,
+    the first is enough.
+    """
+    margin = night.margin.copy()
+    margin[campaign, customer] *= unclicked
+    return replace(night, margin=margin, credit=np.zeros(len(night.campaigns)))
 
 
 def best_values(

@@ -95,6 +95,28 @@ class TestResults:
         counted = {"open": "opened", "click": "clicked", "bounce": "bounced", "unsubscribe": "unsubscribed"}
         assert [row[name] for name in counted.values()] == [int(reaction == kind) for kind in counted]
 
+    def test_both_messages_of_a_campaign_count_and_a_click_belongs_to_the_one_it_names(
+        self, world: World, settings: Settings
+    ) -> None:
+        world.campaign()
+        world.decide("treated", "t1", "t2")
+        for customer in ("t1", "t2"):
+            world.message(f"{customer}-mail", customer, "email", "28 14:00", cost=0.01)
+            world.message(f"{customer}-push", customer, "app_push", "28 20:00", cost=0.002)
+        world.engage("click", "28 21:00", "t1-mail")
+        world.engage("click", "28 21:00", "t1-push")
+        world.engage("click", "28 20:30", "t2-push")
+        world.buy("t2", "28 22:00", "a", 10, order_id="o1")
+        world.buy("t1", "28 22:00", "a", 10, order_id="o2")
+        compute_reports(world.engine, settings, business_date=DAY)
+        counts = {
+            channel: tuple(world.result(channel, "treated")[name] for name in ("assigned", "sent", "clicked", "orders"))
+            for channel in ("all", "email", "app_push")
+        }
+        assert counts == {"all": (2, 4, 3, 2), "email": (2, 2, 1, 2), "app_push": (2, 2, 2, 2)}
+        assert world.result("all", "treated")["cost"] == Decimal("0.024")
+        assert world.roi()["attributed_revenue"] == 20, "each order once"
+
     def test_the_first_arm_is_kept(self, world: World, settings: Settings) -> None:
         """A control customer whose later decision says treated stays with the control."""
         world.campaign()

@@ -130,7 +130,8 @@ def test_the_question_says_what_would_go_and_to_nobody_by_name(shop: Shop, setti
 
     asked = question(shop, settings)
     assert asked.hours == settings.scheduling.approval_hours
-    assert f"to {CUSTOMERS} people on Fri 1 Dec 2017?" in asked.subject
+    assert asked.subject.startswith(f"Send {CUSTOMERS} messages of “Spring")
+    assert asked.subject.endswith("on Fri 1 Dec 2017?")
     assert "| Cost | 0.12 USD |" in asked.body
     assert "item\\-1; item\\-2" in asked.body, "titles, or ids where there is none"
     shown = asked.body + json.dumps(row["preview"])

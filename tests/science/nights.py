@@ -177,10 +177,11 @@ def made_campaign(number: int, **fields: Any) -> Campaign:
 
 
 def taken_up(night: Night, outcome: Outcome, seed: int, share: float) -> Night:
-    """``night`` after delivery has taken up this share of its messages."""
+    """``night`` after delivery has taken up messages of this share of its decisions, which are kept whole."""
     random = np.random.default_rng(seed)
     messages = outcome.messages
-    some = messages.of(random.random(len(messages)) < share)
+    is_taken_up = random.random(outcome.decision.shape) < share
+    some = messages.of(is_taken_up[messages.campaign, messages.customer])
     at = night.hours.send_at[night.people.zone[some.customer], some.choice % HOURS]
     return replace(night, kept=Kept(some.campaign, some.customer, (some.choice // HOURS).astype(np.int8), at))
 
@@ -238,8 +239,16 @@ def _decision_faults(night: Night, outcome: Outcome) -> list[str]:
     if (outcome.decision[~outcome.is_kept] >= len(DECISIONS)).any():
         found.append("a customer without a decision")
     messages = outcome.messages
-    goes = np.zeros(outcome.decision.shape, int)
-    np.add.at(goes, (messages.campaign, messages.customer), 1)
+    firsts, seconds = messages.of(~messages.is_second), messages.of(messages.is_second)
+    goes, channel = np.zeros(outcome.decision.shape, int), np.full(outcome.decision.shape, -1)
+    np.add.at(goes, (firsts.campaign, firsts.customer), 1)
+    channel[firsts.campaign, firsts.customer] = firsts.choice // HOURS
+    if (goes[seconds.campaign, seconds.customer] != 1).any():
+        found.append("a second message without its first")
+    if (channel[seconds.campaign, seconds.customer] == seconds.choice // HOURS).any():
+        found.append("a second message on the channel of the first")
+    if len({*zip(seconds.campaign.tolist(), seconds.customer.tolist(), strict=True)}) < len(seconds):
+        found.append("more than one second message")
     scheduled = (outcome.decision == DECISIONS.index("scheduled")) & ~outcome.is_kept
     if (goes != scheduled).any():
         found.append("a decision without its message, or a message without its decision")

@@ -46,7 +46,17 @@ def test_what_other_data_had_planned_and_delivery_has_taken_up_breaks_nothing(se
     changed = taken_up(case.night, before, seed, 0.5)
     outcome = decide(changed, case.scheduling)
     assert faults(changed, case.scheduling, outcome) == []
-    assert outcome.is_kept.sum() == len(changed.kept)
+    assert outcome.is_kept.sum() == changed.kept.decisions
+
+
+def test_made_up_nights_have_second_messages_and_some_are_taken_up() -> None:
+    nights = 0
+    for seed in range(40):
+        case = Case.of(seed)
+        outcome = decide(case.night, case.scheduling)
+        kept = taken_up(case.night, outcome, seed, 0.5).kept
+        nights += outcome.messages.is_second.any() and len(kept) > kept.decisions
+    assert nights >= 4
 
 
 def crowd(customers: int = 400, **fields: object) -> tuple[SchedulingSettings, list]:
@@ -244,7 +254,7 @@ def test_the_second_message_of_a_night_counts_the_first() -> None:
     assert second.sum() == both.sum() / 2 > 20, "one of each pair"
     np.testing.assert_allclose(messages.rate, rate * np.where(second, 0.8, 1), rtol=1e-6)
     np.testing.assert_allclose(messages.fatigue, fatigue * np.where(second, 2, 1), rtol=1e-6)
-    earned = messages.rate * messages.orders_per_click * messages.margin
+    earned = messages.unclicked * messages.rate * messages.orders_per_click * messages.margin
     np.testing.assert_allclose(messages.value, earned - messages.cost - messages.fatigue, rtol=1e-5, atol=1e-9)
 
     def tired(some: np.ndarray, tonight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

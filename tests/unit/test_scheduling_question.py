@@ -52,13 +52,18 @@ def test_a_person_can_decide_from_it() -> None:
     assert "no answer within 12 hours" in body
 
 
-def test_one_person_is_one_person() -> None:
-    assert "to 1 person on" in question_subject(Preview("c", "C", "2017-12-01", awaiting_approval=1))
+def test_people_with_a_message_on_each_channel_are_told_apart() -> None:
+    body = question_body(replace(SPRING, decisions={"scheduled": 26}), Settings())
+    assert "| People | 26, a message each, 4 of them one on each channel |" in body
+
+
+def test_one_message_is_one_message() -> None:
+    assert "Send 1 message of" in question_subject(Preview("c", "C", "2017-12-01", awaiting_approval=1))
 
 
 def test_messages_taken_up_under_an_earlier_approval_are_told_apart() -> None:
     body = question_body(replace(SPRING, awaiting_approval=20), Settings())
-    assert "| People | 30, one message each; 10 of them were let go before, and no answer calls them back |" in body
+    assert "| People | 30, one message each; 10 messages were let go before, and no answer calls them back |" in body
 
 
 def test_no_name_is_long_or_more_than_a_line() -> None:

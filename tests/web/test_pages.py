@@ -214,6 +214,19 @@ def test_customer_page_answers_why(shop: Engine, client: TestClient) -> None:
     assert "There is no customer with the id nobody." in client.get("/customer", params={"customer_id": "nobody"}).text
 
 
+def test_customer_page_shows_both_messages_of_one_decision(shop: Engine, client: TestClient) -> None:
+    with shop.begin() as connection:
+        connection.execute(
+            text(
+                "update marketing.message_decisions set second_channel = 'app_push', second_propensity = 0.2, "
+                "second_send_at = send_at + interval '2 hours' where customer_id = 'K1' and decision = 'scheduled'"
+            )
+        )
+    page = visible(client.get("/customer", params={"customer_id": "K1"}).text)
+    assert "A second message by app push, planned for Fri 1 Dec 2017 20:00, is no longer on record." in page
+    assert "Email App push Fri 1 Dec 2017 18:00 Fri 1 Dec 2017 20:00 sent" in page
+
+
 def test_customer_page_tells_what_they_are_likely_to_do(shop: Engine, client: TestClient) -> None:
     def told(changes: str) -> str:
         with shop.begin() as connection:

@@ -1,6 +1,6 @@
--- One row per decision about one customer, latest first (of :business_date alone, unless null): why, what became of its
--- message, how people and machines reacted, and which other campaigns of the same night won or lost against it. Times are on
--- the customer's own clock.
+-- One row per decision about one customer, latest first (of :business_date alone, unless null): why, what became of
+-- its message, how people and machines reacted, and which other campaigns of the same night won or lost against it; and
+-- after it one more of its second message, if it has one. Times are on the customer's own clock.
 with zones as materialized (
     select name from pg_timezone_names
 ),
@@ -28,18 +28,19 @@ select
     d.arm,
     d.decision,
     d.reason,
-    d.channel,
-    d.send_at at time zone d.zone as send_at_local,
-    d.propensity,
-    d.policy,
-    d.explored,
-    d.expected_value,
+    told.is_second,
+    told.channel,
+    told.send_at at time zone d.zone as send_at_local,
+    told.propensity,
+    told.policy,
+    told.explored,
+    told.expected_value,
     m.state,
     m.error,
     m.sent_at at time zone d.zone as sent_at_local,
     a.answered_by,
     -- As answers are settled.
-    a.status = 'approved' and a.answered_at >= d.send_at + interval '1 hour' as approved_late,
+    a.status = 'approved' and a.answered_at >= told.send_at + interval '1 hour' as approved_late,
     since.delivered_at at time zone d.zone as delivered_at,
     since.opened_at at time zone d.zone as opened_at,
     since.clicked_at at time zone d.zone as clicked_at,
@@ -50,12 +51,19 @@ select
     rivals.chosen,
     rivals.left_out
 from decided as d
+cross join lateral (
+    select false as is_second, d.channel, d.send_at, d.propensity, d.policy, d.explored, d.expected_value
+    union all
+    select
+        true, d.second_channel, d.second_send_at, d.second_propensity, null, d.second_explored, d.second_expected_value
+    where d.second_channel is not null
+) as told
 left join marketing.messages as m
     on
         m.customer_id = d.customer_id
         and m.campaign_id = d.campaign_id
         and m.business_date = d.business_date
-        and m.channel = d.channel
+        and m.channel = told.channel
 left join marketing.campaign_approvals as a
     on a.business_date = d.business_date and a.campaign_id = d.campaign_id and a.is_current
 left join lateral (
@@ -80,4 +88,4 @@ left join lateral (
     cross join lateral (select coalesce(c.name, r.campaign_id) as name) as rival
     where r.customer_id = d.customer_id and r.business_date = d.business_date and r.campaign_id <> d.campaign_id
 ) as rivals on true
-order by d.business_date desc, d.campaign, d.campaign_id
+order by d.business_date desc, d.campaign, d.campaign_id, told.is_second

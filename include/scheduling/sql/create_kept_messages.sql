@@ -1,5 +1,5 @@
--- One row per message of the night that a new plan leaves, with its decision, whatever becomes of it meanwhile: delivery
--- had taken it up.
+-- One row per message of the night that a new plan leaves, with its decision, whatever becomes of it meanwhile:
+-- delivery had taken it up, or the other message of its decision.
 drop table if exists pg_temp.kept_messages;
 
 create temporary table kept_messages on commit drop as

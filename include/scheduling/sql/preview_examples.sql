@@ -10,17 +10,20 @@ ranked as (
         m.channel,
         m.send_at at time zone coalesce(z.name, :default_zone) as at,
         m.content,
-        d.expected_value,
+        worth.expected_value,
         d.reason,
         row_number() over by_value as place,
         count(*) over (partition by m.campaign_id) as messages
     from marketing.messages as m
     inner join marketing.message_decisions as d using (business_date, campaign_id, customer_id)
+    cross join lateral (
+        select case m.channel when d.channel then d.expected_value else d.second_expected_value end as expected_value
+    ) as worth
     left join marketing.customers as c using (customer_id)
     left join zones as z on c.time_zone = z.name
     where m.business_date = :business_date and d.decision = 'scheduled'
     window by_value as (
-        partition by m.campaign_id order by d.expected_value desc nulls last, m.message_id collate "C"
+        partition by m.campaign_id order by worth.expected_value desc nulls last, m.message_id collate "C"
     )
 )
 

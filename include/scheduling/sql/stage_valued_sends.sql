@@ -1,8 +1,9 @@
 -- One row per matured send of a customer, the former tool's included: when it went, whether it was clicked, and which
--- decision planned it. A send is matured when its 24 hours for a click lie before the end of the day; a click belongs to the
--- latest send that it can answer. Days are numbers, 0 being the first day that is looked back on; hours and weekends are
--- those of the customer's own clock, as planned, or as delivered where that was a later hour (is_late). Customers lie in
--- :buckets buckets by a hash of their id.
+-- decision planned it, if it is the first message of that decision: a second one's channel was none to choose, so it
+-- is a send that is known of, and none that is valued. A send is matured when its 24 hours for a click lie before the
+-- end of the day; a click belongs to the latest send that it can answer. Days are numbers, 0 being the first day that
+-- is looked back on; hours and weekends are those of the customer's own clock, as planned, or as delivered where that
+-- was a later hour (is_late). Customers lie in :buckets buckets by a hash of their id.
 create temporary table valued_sends on commit drop as
 with zones as materialized (
     select name from pg_timezone_names
