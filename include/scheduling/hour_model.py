@@ -1,7 +1,7 @@
 """When customers click: a few classes of hour curves, learned from everyone. Arrays in, arrays out, one channel.
 
 The axes of a count array are (customer, day type, hour): hours 0 to 23 of the customer's own clock, on a circle. The
-model, an empirical-Bayes one (latent classes, fitted by variational EM; Bishop 2006, chapter 10):
+model, an empirical-Bayes one (latent classes, fitted by EM; Dempster, Laird & Rubin 1977):
 
     clicks_dh ~ Poisson(sends_dh · r · θ_c,dh)      r: the customer's level, c: the customer's class on such days
     θ_c,dh    = g_d · f(h − peak_c)^strength_c      g: the shop's rate; f: one shape for all, around its peak:
@@ -15,6 +15,10 @@ assumed: f, g, ω, τ, ρ and w are learned, and where no hour is better than an
 concentration are those that make all clicks likeliest, whatever the classes: a shape free at every hour, learned from
 classes that are themselves uncertain, comes out too flat where personal hours are weak. When customers are active in
 the shop is evidence too, worth as many clicks as makes their real clicks likeliest.
+
+Class and level are known together: the sum goes over all levels, and given the level over both types of day. Whoever is
+mostly written to at their best hours must click more often by a sharp class than by a flat one, and an approximation
+that takes level and class for independent finds too few sharp ones, and is sure of it.
 """
 
 from __future__ import annotations
@@ -26,21 +30,24 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, ndtri
+from scipy.special import ndtri
+
+from include.scheduling.hour_counts import DAY_TYPES, HOURS, Counts, SparseCounts
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
-HOURS = 24
-DAY_TYPES = 2
-STRENGTHS = (0.5, 1.0, 1.6)
-"""Of the classes with a peak, as powers of the shape; one class more has none."""
+STRENGTHS, STRENGTH_SHARES = (0.4, 1.0, 2.0), (0.25, 0.5, 0.25)
+"""Of the classes with a peak, as powers of the shape, and how many of those with a peak have each; one more has none.
+The shares are given: the height of the shape says how strong peaks are, and no clicks tell the two apart."""
 CLASSES = 1 + len(STRENGTHS) * HOURS
 PRIOR_RATE = 0.011
 """Click rate of a shop that has sent nothing yet, near that of a large retailer's campaigns (1.1% of sends)."""
 PRIOR_SENDS = 200.0
 """Pseudo-sends behind ``PRIOR_RATE``."""
-LEVELS = np.exp(np.linspace(np.log(0.05), np.log(20), 32))
+LEVELS = np.exp(np.linspace(np.log(0.08), np.log(12), 16))
+LOG_LEVELS = np.log(LEVELS)
+LEVEL_BLUR = (LOG_LEVELS[1] - LOG_LEVELS[0]) ** 2 / 12
+"""Variance of log x among those for whom a level stands."""
 FIRST_SAME = 0.5
 """Share of customers whose weekends are as their other days, before anything is known of it."""
 FIRST_SPREAD = 0.7
@@ -54,31 +61,33 @@ PRIOR_CLICKS = 10.0
 STEP = 0.7
 FIRST_HEIGHT, FIRST_CONCENTRATION = 0.8, 2.0
 """Of the shape, before anything is learned."""
-HEIGHT_SPREAD = 1.0
+HEIGHT_SPREAD = 0.7
 """Standard deviation of the height before anything is learned: a handful of clicks makes no peak."""
-CONCENTRATION_SPREAD = 0.7
+CONCENTRATION_SPREAD = 0.5
 """Of the logarithm of the concentration: where peaks are low, hardly anything tells wide ones from narrow ones."""
 HEIGHT_STEP, CONCENTRATION_STEP = 1.25, 1.6
 """Factors by which other shapes are tried."""
 SHAPE_STEPS = tuple(sorted(itertools.product((-1, 0, 1), repeat=2), key=lambda step: step != (0, 0)))
 """Powers of them, none first: a low wide shape and a high narrow one are alike, and the way leads along a ridge."""
 HEIGHTS, CONCENTRATIONS = (0.02, 5.0), (0.5, 20.0)
-SHAPE_EVERY = 4
-"""Iterations after which other shapes are tried."""
+SHAPE_FROM, SHAPE_EVERY = 15, 5
+"""Iterations before other shapes are first tried, and after which again: where peaks lie must be known a little."""
 ITERATIONS = 60
 """From nothing, every time: going on from a former model makes levels and classes of chance."""
-EXPECTATIONS = 2
-"""Of each iteration: how often the classes of the two types of day look at each other."""
 LEVEL_STEPS = 3
 """Of each iteration, for the weights of levels."""
 ACTIVITY_EVERY = 5
 """Iterations after which it is asked anew what activity in the shop is worth."""
-LEARN_FROM, COMPARE_ON = 20_000, 6_000
+LEARN_FROM, COMPARE_ON = 10_000, 6_000
 """Customers who were written to, spread over all: more would hardly change what is common to everyone, nor which shape
 or worth of activity makes clicks likelier."""
+AT_ONCE = 64
+"""Customers: with all levels and classes of theirs, what a core keeps close by."""
 SINCE_PEAK = (np.arange(HOURS) - np.arange(HOURS)[:, None]) % HOURS
 """(peak, hour): hours of the clock from the one to the other."""
-TINY = 1e-300
+LEAST = -40.0
+"""Logarithm of the least likely there is: what is less likely is as good as that, and faster."""
+LEARN_IN = np.float32
 PRIOR_CLASS = 1 / CLASSES
 ACTIVITY_CLICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Clicks that a customer's activity in the shop may be worth."""
@@ -87,117 +96,37 @@ INTERVAL = 0.9
 
 
 @dataclass(frozen=True)
-class Counts:
-    """sends, clicks: (customers, day type, hour), decayed, 0 ≤ clicks ≤ sends. segment: (customers,) codes from 0.
-
-    activity: (customers, hour), shares of shop activity by hour; rows of zeros where there is none.
-
-    worth: Σ w / Σ w² over the weights w ≤ 1 of all sends (Kish 1965). A sum of decayed clicks varies less than a
-    Poisson count of the same mean; times ``worth`` its variance is its mean again. Taken for counts as they are,
-    decayed ones would hide how much customers differ, and intervals would be too narrow.
-    """
-
-    sends: Floats
-    clicks: Floats
-    segment: Codes
-    activity: NDArray[np.floating[Any]]
-    worth: float = 1.0
-
-    def __len__(self) -> int:
-        return len(self.segment)
-
-    @property
-    def totals(self) -> tuple[float, float]:
-        """All sends and all clicks."""
-        return float(self.sends.sum()), float(self.clicks.sum())
-
-    @property
-    def written_to(self) -> NDArray[np.int64]:
-        """Numbers of the customers with any send, ascending."""
-        return np.flatnonzero(self.sends.any(axis=(1, 2)))
-
-    def of(self, customers: NDArray[Any]) -> Counts:
-        return replace(
-            self,
-            sends=self.sends[customers],
-            clicks=self.clicks[customers],
-            segment=self.segment[customers],
-            activity=self.activity[customers],
-        )
-
-    def effective(self) -> Self:
-        return replace(self, sends=self.sends * self.worth, clicks=self.clicks * self.worth, worth=1.0)
-
-
-@dataclass(frozen=True)
-class SparseCounts:
-    """The counts of all customers of a large shop, of which hardly any cell has a send.
-
-    cell: (cells with sends,), ascending: (customer · DAY_TYPES + day type) · HOURS + hour. sends, clicks: beside it.
-    segment, activity, worth: as of ``Counts``.
-    """
-
-    cell: NDArray[np.int64]
-    sends: Floats
-    clicks: Floats
-    segment: Codes
-    activity: NDArray[np.float32]
-    worth: float = 1.0
-
-    def __len__(self) -> int:
-        return len(self.segment)
-
-    def effective(self) -> Self:
-        return replace(self, sends=self.sends * self.worth, clicks=self.clicks * self.worth, worth=1.0)
-
-    @property
-    def totals(self) -> tuple[float, float]:
-        return float(self.sends.sum()), float(self.clicks.sum())
-
-    @property
-    def written_to(self) -> NDArray[np.int64]:
-        return np.unique(self.cell // (DAY_TYPES * HOURS))
-
-    def of(self, customers: NDArray[Any]) -> Counts:
-        """These customers' (numbers, ascending) as whole arrays."""
-        size = DAY_TYPES * HOURS
-        first, last = np.searchsorted(self.cell, customers * size), np.searchsorted(self.cell, (customers + 1) * size)
-        held = last - first
-        found = np.repeat(first - np.cumsum(held) + held, held) + np.arange(held.sum())
-        row = np.repeat(np.arange(len(customers)), held)
-        sends, clicks = np.zeros((2, len(customers), size))
-        for whole, told in ((sends, self.sends), (clicks, self.clicks)):
-            whole[row, self.cell[found] % size] = told[found]
-        shape = len(customers), DAY_TYPES, HOURS
-        segment, activity = self.segment[customers], self.activity[customers]
-        return Counts(sends.reshape(shape), clicks.reshape(shape), segment, activity, self.worth)
-
-
-@dataclass(frozen=True)
 class HourPosterior:
     """What is known of the click rates of some customers on days of one type.
 
-    share: (customers, classes), of each class. level: (customers, classes), E[r] if it is that one. curves: (classes,
-    hours), θ; blur: beside it, the variance of log θ among those for whom a class stands. log_variance: (customers,),
-    of log r.
+    share: (customers, classes), of each class. level, log_level: (customers, classes), E[r] and E[log r] if it is that
+    one. log_square: (customers,), E[log² r]. curves: (classes, hours), θ; blur: beside it, the variance of log θ among
+    those for whom a class stands.
     """
 
     share: Floats
     level: Floats
+    log_level: Floats
+    log_square: Floats
     curves: Floats
     blur: Floats
-    log_variance: Floats
 
     def __len__(self) -> int:
-        return len(self.log_variance)
+        return len(self.log_square)
 
     def of(self, customers: NDArray[Any]) -> Self:
         return replace(
             self,
             share=self.share[customers],
             level=self.level[customers],
-            log_variance=self.log_variance[customers],
+            log_level=self.log_level[customers],
+            log_square=self.log_square[customers],
         )
+
+    @property
+    def log_variance(self) -> Floats:
+        """(customers,): of log r."""
+        return np.asarray(self.log_square - (self.share * self.log_level).sum(axis=1) ** 2)
 
     @property
     def mean(self) -> Floats:
@@ -210,11 +139,10 @@ class HourPosterior:
         As if the logarithm of a rate were normal. What is expected of the level differs from class to class: a customer
         who was written to at hours that are poor for one class has a higher level if it is that class.
         """
-        logs, level = np.log(self.curves), np.log(self.level) - self.log_variance[:, None] / 2
-        of_level = self.share * level
+        logs, of_level = np.log(self.curves), self.share * self.log_level
         middle = of_level.sum(axis=1, keepdims=True) + self.share @ logs
-        squares = (of_level * level).sum(axis=1, keepdims=True) + 2 * of_level @ logs + self.share @ logs**2
-        variance = self.log_variance[:, None] + self.share @ self.blur + np.maximum(squares - middle**2, 0)
+        squares = self.log_square[:, None] + 2 * of_level @ logs + self.share @ (logs**2 + self.blur)
+        variance = np.maximum(squares - middle**2, 0)
         reach = ndtri((1 + share) / 2) * np.sqrt(variance)
         return np.clip(np.exp(middle - reach), 0, RATE_BOUNDS[1]), np.clip(np.exp(middle + reach), 0, 1)
 
@@ -243,7 +171,7 @@ class HourModel:
             shop=np.full(DAY_TYPES, rate),
             height=FIRST_HEIGHT,
             concentration=FIRST_CONCENTRATION,
-            weights=np.full((segments, CLASSES), 1 / CLASSES),
+            weights=_with_given_strengths(np.full((segments, CLASSES), 1 / CLASSES)),
             turn=np.where(np.arange(HOURS) == 0, FIRST_SAME, (1 - FIRST_SAME) / (HOURS - 1)),
             level=np.ones(segments),
             levels=_first_levels(),
@@ -263,7 +191,7 @@ class HourModel:
         for number in range(ITERATIONS):
             if number % ACTIVITY_EVERY == ACTIVITY_EVERY - 1:
                 model = model._with_better_activity(some)
-            if number % SHAPE_EVERY == SHAPE_EVERY - 1:
+            if number % SHAPE_EVERY == SHAPE_EVERY - 1 and number >= SHAPE_FROM:
                 model = model._with_better_shape(some)
             model = model._improved(reached)
         return model
@@ -312,13 +240,12 @@ class HourModel:
 
     def posterior(self, counts: Counts, day_type: int) -> HourPosterior:
         """Of each customer's click rate at each hour of days of ``day_type`` (0: working days, 1: weekends)."""
-        known = self._known(counts.effective())
+        turned = self.turn[SINCE_PEAK]
+        blocks = [said.of_type(day_type, turned) for said in self._said(counts.effective(), np.float64)]
+        known = _OfType.joined(blocks)
+        log_square = (known.levels * (np.log(self.level[counts.segment])[:, None] + LOG_LEVELS) ** 2).sum(axis=1)
         return HourPosterior(
-            known.share[day_type],
-            known.level(day_type),
-            self.curves(day_type),
-            self.blur,
-            known.log_variance,
+            known.share, known.level, known.log_level, log_square + LEVEL_BLUR, self.curves(day_type), self.blur
         )
 
     # --- keeping it --------------------------------------------------------------------------------------------------
@@ -336,76 +263,73 @@ class HourModel:
 
     # --- inference ---------------------------------------------------------------------------------------------------
 
-    def _known(self, counts: Counts) -> _Known:
-        """Shares of classes and levels, each day type given what is expected on days of the other."""
+    def _said(self, counts: Counts, precision: type[np.floating[Any]]) -> Iterator[_Said]:
+        """Some customers at once."""
+        level, clicks = self.level[counts.segment], counts.clicks.sum(axis=(1, 2))
         curves = [self.curves(day_type) for day_type in range(DAY_TYPES)]
-        expected = [counts.sends[:, kind] @ curves[kind].T for kind in range(DAY_TYPES)]
-        told = [counts.clicks[:, kind] @ np.log(curves[kind]).T for kind in range(DAY_TYPES)]
-        clicks = counts.clicks.sum(axis=(1, 2))
-        prior = self._log_prior(counts)
-        # Which class it is, is asked as if x were Gamma distributed with the mean and variance of w.
-        mean_level, concentration = self.moments
-        level = self.level[counts.segment]
-        base = (concentration / (mean_level * level))[:, None]
-        share = [np.exp(prior)] * DAY_TYPES
-        for _ in range(EXPECTATIONS):
-            mean = [(share[kind] * expected[kind]).sum(axis=1, keepdims=True) for kind in range(DAY_TYPES)]
-            total = base + mean[0] + mean[1]
-            # r is integrated out: it takes up whatever clicks are more or fewer than a class expects.
-            rate = [total - mean[kind] + expected[kind] for kind in range(DAY_TYPES)]
-            said = [
-                told[kind] - (clicks + concentration)[:, None] * np.log(rate[kind] / total) for kind in range(DAY_TYPES)
-            ]
-            pair = _Pair.of(prior + said[0], said[1], self.turn)
-            share = [pair.working, pair.weekend]
-        expecting = (mean[0] + mean[1])[:, 0] * level
-        said_of_level = clicks[:, None] * np.log(LEVELS) - expecting[:, None] * LEVELS
-        levels = np.exp(_log_normal(np.log(self.levels) + said_of_level))
-        return _Known(clicks, level, share, [of / total for of in rate], expecting, said_of_level, levels, pair)
+        told = np.stack([counts.clicks[:, kind] @ np.log(curves[kind]).T for kind in range(DAY_TYPES)])
+        told[0] += self._log_prior(counts) + (clicks * np.log(level))[:, None]
+        expected = level[:, None] * np.stack([counts.sends[:, kind] @ curves[kind].T for kind in range(DAY_TYPES)])
+        of_level = np.log(self.levels) + clicks[:, None] * LOG_LEVELS
+        told, expected, of_level = (of.astype(precision) for of in (told, expected, of_level))
+        for start in range(0, max(len(counts), 1), AT_ONCE):  # of nobody, too, there is something to say
+            some = slice(start, start + AT_ONCE)
+            yield _Said.of(told[:, some], expected[:, some], of_level[some], level[some])
 
     def _log_prior(self, counts: Counts) -> Floats:
         """(customers, classes): by segment and activity in the shop."""
         activity = counts.activity @ np.log(self.peaks).T
         return _log_normal(np.log(self.weights)[counts.segment] + self.activity_clicks * activity)
 
-    @property
-    def moments(self) -> tuple[float, float]:
-        """Mean of x, and its square over the variance."""
-        mean = float(self.levels @ LEVELS)
-        return mean, mean**2 / max(float(self.levels @ LEVELS**2) - mean**2, 1e-3)
-
     # --- learning ----------------------------------------------------------------------------------------------------
 
     def _improved(self, counts: Counts) -> Self:
         """The maximisation step, a part of the way."""
-        known = self._known(counts)
-        sums = _Sums.of(counts, known, len(self.level))
-        peaks, shares = self.peaks, sums.shares
-        exposure = sums.exposure * peaks[:, None, :] * self.shop[:, None]
-        clicked, expected = (told.sum(axis=(0, 2)) + PRIOR_CLICKS for told in (sums.clicks, exposure))
-        everyone = _shares(shares.sum(axis=0) + PRIOR_CLASS)
-        weights = _shares(shares + PRIOR_CUSTOMERS * everyone)
+        sums = self._sums(counts)
+        everyone = _shares(sums.shares.sum(axis=0) + PRIOR_CLASS)
+        weights = _with_given_strengths(_shares(sums.shares + PRIOR_CUSTOMERS * everyone))
         level = self.level * (sums.clicked + PRIOR_CLICKS) / (sums.expected + PRIOR_CLICKS)
         level = level / ((level * sums.customers).sum() / sums.customers.sum())
         return replace(
             self,
-            shop=self.shop * (clicked / expected) ** STEP,
+            shop=self._shop_by(sums),
             weights=weights,
             turn=_turned(sums.turned),
             level=level,
-            levels=self._improved_levels(known.level_said),
+            levels=self._improved_levels(sums.levels),
         )
 
-    def _improved_levels(self, said: Floats) -> Floats:
-        """Several steps at once: they are cheap, and each alone changes little. said: (customers, levels)."""
-        likelihood, levels = np.exp(said - said.max(axis=1, keepdims=True)), self.levels
+    def _sums(self, counts: Counts) -> _Sums:
+        turned = self.turn[SINCE_PEAK]
+        of_types, pairs = [], np.zeros((HOURS, HOURS))
+        for said in self._said(counts, LEARN_IN):
+            of_types.append([said.of_type(day_type, turned) for day_type in range(DAY_TYPES)])
+            pairs += said.pairs(turned)
+        known = [_OfType.joined(list(blocks)) for blocks in zip(*of_types, strict=True)]
+        curves = [self.curves(day_type) for day_type in range(DAY_TYPES)]
+        return _Sums.of(counts, known, pairs, curves, len(self.level))
+
+    def _shop_by(self, sums: _Sums) -> Floats:
+        """(day type,): g, by what is known of customers, a part of the way."""
+        exposure = sums.exposure * self.peaks[:, None, :] * self.shop[:, None]
+        clicked, expected = (told.sum(axis=(0, 2)) + PRIOR_CLICKS for told in (sums.clicks, exposure))
+        return np.asarray(self.shop * (clicked / expected) ** STEP)
+
+    def _improved_levels(self, known: Floats) -> Floats:
+        """Several steps at once: they are cheap, and each alone changes little. known: (customers, levels), shares."""
+        likelihood, levels = known / self.levels, self.levels
         for _ in range(LEVEL_STEPS):
             customers = _shares(levels * likelihood).sum(axis=0)
             levels = _shares(customers + PRIOR_CUSTOMERS * _first_levels())
         return levels
 
     def _with_better_shape(self, counts: Counts) -> Self:
-        """One step to the higher or lower, narrower or wider shape that makes clicks likelier; none where none does."""
+        """One step to the higher or lower, narrower or wider shape that makes clicks likelier; none where none does.
+
+        Each with the rates of the shop that go with it: whoever is written to at their best hours clicks more often by
+        a higher shape, and would seem to speak against it.
+        """
+        sums = self._sums(counts)
         tried = [
             replace(
                 self,
@@ -418,7 +342,7 @@ class HourModel:
         def likely(model: Self) -> float:
             return model.log_likelihood(counts) + model._log_prior_of_shape
 
-        return max(tried, key=likely)
+        return max((replace(model, shop=model._shop_by(sums)) for model in tried), key=likely)
 
     @property
     def _log_prior_of_shape(self) -> float:
@@ -436,86 +360,101 @@ class HourModel:
         return max(tried, key=lambda model: model.log_likelihood(counts))
 
     def log_likelihood(self, counts: Counts) -> float:
-        """Of the clicks of working days and of those of weekends, each by itself, up to what no model changes.
-
-        The level is integrated out as if it were Gamma distributed, the class by its weights.
-        """
-        mean_level, concentration = self.moments
-        base = (concentration / (mean_level * self.level[counts.segment]))[:, None]
-        prior = self._log_prior(counts)
-        total = 0.0
-        for kind in range(DAY_TYPES):
-            curves = self.curves(kind)
-            clicks = counts.clicks[:, kind].sum(axis=1, keepdims=True)
-            expected = counts.sends[:, kind] @ curves.T
-            of_class = prior + counts.clicks[:, kind] @ np.log(curves).T
-            of_class -= clicks * np.log(base + expected) + concentration * np.log1p(expected / base)
-            total += float((_log_sum(of_class)[:, 0] + _log_rising(concentration, clicks[:, 0])).sum())
-        return total
+        """Of all clicks, up to what no model changes."""
+        turned = self.turn[SINCE_PEAK]
+        return float(sum(said.evidence(turned).sum() for said in self._said(counts, LEARN_IN)))
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """Shares (customers, classes) of the classes of both day types."""
+class _Said:
+    """What clicks and sends say of some customers' classes, given the level: then the types of day are two factors.
 
-    working: Floats
-    weekend: Floats
-    own: Floats
-    other: Floats
-    turned: Floats
-
-    @classmethod
-    def of(cls, working: Floats, weekend: Floats, turn: Floats) -> Self:
-        """working, weekend: (customers, classes), log weights of each day type's classes by themselves."""
-        tops = [logs.max(axis=1, keepdims=True) for logs in (working, weekend)]
-        own, other = np.exp(working - tops[0]) + TINY, np.exp(weekend - tops[1]) + TINY
-        turned = turn[SINCE_PEAK]
-        both = np.empty_like(own), np.empty_like(other)
-        for kind, (mine, theirs, matrix) in enumerate(((own, other, turned.T), (other, own, turned))):
-            both[kind][:, 0] = mine[:, 0] * theirs[:, 0]
-            for columns in _columns():
-                both[kind][:, columns] = mine[:, columns] * (theirs[:, columns] @ matrix)
-        total = both[0].sum(axis=1, keepdims=True)
-        return cls(both[0] / total, _shares(both[1]), own / total, other, turned)
-
-    @property
-    def joint(self) -> Floats:
-        """By strength, (peak, peak): how much of all customers' shares lies on each pair of peaks."""
-        return np.stack([(self.own[:, columns].T @ self.other[:, columns]) * self.turned for columns in _columns()])
-
-
-@dataclass(frozen=True)
-class _Known:
-    """clicks, segment_level, expecting: (customers,), expecting as many clicks if x were 1.
-
-    share, rate: by day type, (customers, classes); rate: how many clicks are expected if it is the class, relative to
-    all. level_said, levels: (customers, levels), the log likelihood and the shares of x.
+    own, other: (levels, customers, classes), of working days and of weekends, own with what is said of the level, both
+    up to ``scale`` (customers,), the logarithm of what was taken out. level: (customers,), ρ.
     """
 
-    clicks: Floats
-    segment_level: Floats
-    share: list[Floats]
-    rate: list[Floats]
-    expecting: Floats
-    level_said: Floats
+    own: Floats
+    other: Floats
+    scale: Floats
+    level: Floats
+
+    @classmethod
+    def of(cls, told: Floats, expected: Floats, of_level: Floats, level: Floats) -> Self:
+        """told, expected: (day type, customers, classes), Σ clicks · log θ, with the classes' log prior, and how many
+        clicks are expected if x is 1. of_level: (customers, levels), what the number of clicks and w say of x."""
+        levels = LEVELS.astype(of_level.dtype)[:, None, None]
+        own, other = (of - levels * rate for of, rate in zip(told, expected, strict=True))
+        best = other.max(axis=2, keepdims=True)
+        own += best + of_level.T[:, :, None]
+        top = own.max(axis=(0, 2), keepdims=True)
+        for logs, most in ((other, best), (own, top)):
+            logs -= most
+            np.maximum(logs, LEAST, out=logs)
+            np.exp(logs, out=logs)
+        return cls(own, other, top[0, :, 0].astype(np.float64), level)
+
+    def evidence(self, turned: Floats) -> Floats:
+        """(customers,): the logarithm of how likely it all is. turned: (working day's peak, weekend's peak), how likely
+        the one is given the other."""
+        both = self._both(0, turned)
+        return np.asarray(np.log(both.sum(axis=(0, 2), dtype=np.float64)) + self.scale)
+
+    def of_type(self, day_type: int, turned: Floats) -> _OfType:
+        both = self._both(day_type, turned)
+        share, by_level, by_log = _moments(both)
+        total = share.sum(axis=1, keepdims=True)
+        level = self.level[:, None]
+        levels = (both.sum(axis=2) / total[:, 0]).T
+        return _OfType(share / total, level * by_level / share, np.log(level) + by_log / share, levels)
+
+    def pairs(self, turned: Floats) -> Floats:
+        """(working day's peak, weekend's peak): how much of all customers' shares lies on each pair."""
+        own, pairs = self.own / self._both(0, turned).sum(axis=(0, 2))[:, None], np.zeros((HOURS, HOURS))
+        for columns in _columns():
+            pairs += own[..., columns].reshape(-1, HOURS).T @ self.other[..., columns].reshape(-1, HOURS)
+        return pairs * turned
+
+    def _both(self, day_type: int, turned: Floats) -> Floats:
+        """(levels, customers, classes): how likely the level and the class of such days are, up to a factor of the
+        customer's."""
+        mine, theirs, matrix = (self.own, self.other, turned.T) if day_type == 0 else (self.other, self.own, turned)
+        said, matrix = np.empty_like(theirs), np.ascontiguousarray(matrix, theirs.dtype)
+        said[..., 0] = theirs[..., 0]
+        for columns in _columns():
+            np.matmul(theirs[..., columns], matrix, out=said[..., columns])
+        said *= mine
+        return said
+
+
+def _moments(both: Floats) -> Floats:
+    """(3, customers, classes): Σ, Σ x and Σ log x over the levels of (levels, customers, classes)."""
+    powers = np.stack([np.ones(len(LEVELS)), LEVELS, LOG_LEVELS]).astype(both.dtype)
+    return np.asarray((powers @ both.reshape(len(LEVELS), -1)).reshape(3, *both.shape[1:]), np.float64)
+
+
+@dataclass(frozen=True)
+class _OfType:
+    """What is known of some customers on days of one type.
+
+    share: (customers, classes). level, log_level: beside it, E[r] and E[log r] given the class. levels: (customers,
+    levels), shares of x.
+    """
+
+    share: Floats
+    level: Floats
+    log_level: Floats
     levels: Floats
-    pair: _Pair
 
-    def level(self, day_type: int) -> Floats:
-        """(customers, classes): E[r] given the class."""
-        return (self.segment_level * (self.levels @ LEVELS))[:, None] / self.rate[day_type]
-
-    @property
-    def log_variance(self) -> Floats:
-        logs = np.log(LEVELS)
-        return self.levels @ logs**2 - (self.levels @ logs) ** 2
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
 
 @dataclass(frozen=True)
 class _Sums:
     """clicks, exposure: (classes, day type, hour). shares: (segments, classes). turned: (hours,).
 
-    customers, clicked, expected: (segments,).
+    customers, clicked, expected: (segments,). levels: (customers, levels), shares of x.
     """
 
     clicks: Floats
@@ -525,21 +464,24 @@ class _Sums:
     customers: Floats
     clicked: Floats
     expected: Floats
+    levels: Floats
 
     @classmethod
-    def of(cls, counts: Counts, known: _Known, segments: int) -> Self:
+    def of(cls, counts: Counts, known: list[_OfType], pairs: Floats, curves: list[Floats], segments: int) -> Self:
+        """known, curves: by day type. pairs: of peaks of working days and weekends, as of ``_Said``."""
         member = np.zeros((segments, len(counts)))
         member[counts.segment, np.arange(len(counts))] = 1
-        weight = [known.share[kind] * known.level(kind) for kind in range(DAY_TYPES)]
-        joint = known.pair.joint.sum(axis=0)
+        weight = [of.share * of.level for of in known]
+        expected = sum(((weight[kind] @ curves[kind]) * counts.sends[:, kind]).sum(axis=1) for kind in range(DAY_TYPES))
         return cls(
-            np.stack([known.share[kind].T @ counts.clicks[:, kind] for kind in range(DAY_TYPES)], axis=1),
+            np.stack([known[kind].share.T @ counts.clicks[:, kind] for kind in range(DAY_TYPES)], axis=1),
             np.stack([weight[kind].T @ counts.sends[:, kind] for kind in range(DAY_TYPES)], axis=1),
-            member @ known.share[0],
-            np.asarray(np.bincount(SINCE_PEAK.ravel(), joint.ravel(), minlength=HOURS), np.float64),
+            member @ known[0].share,
+            np.asarray(np.bincount(SINCE_PEAK.ravel(), pairs.ravel(), minlength=HOURS), np.float64),
             member.sum(axis=1),
-            member @ known.clicks,
-            member @ (known.expecting * (known.levels @ LEVELS)),
+            member @ counts.clicks.sum(axis=(1, 2)),
+            member @ expected,
+            known[0].levels,
         )
 
 
@@ -569,15 +511,17 @@ def _log_sum(logs: Floats) -> Floats:
     return np.asarray(top + np.log(np.exp(logs - top).sum(axis=1, keepdims=True)))
 
 
+def _with_given_strengths(weights: Floats) -> Floats:
+    """(segments, classes): peaks as often as before, each strength as often as it is."""
+    of_peak = weights[:, 1:].reshape(len(weights), len(STRENGTHS), HOURS).sum(axis=1)
+    given = np.array(STRENGTH_SHARES)[:, None] * of_peak[:, None]
+    return np.concatenate([weights[:, :1], given.reshape(len(weights), -1)], axis=1)
+
+
 def _turned(customers: Floats) -> Floats:
     """(hours,): shares of customers whose weekends are turned by so many hours."""
     same, other = PRIOR_TURNED
     return _shares(customers + np.where(np.arange(HOURS) == 0, same, other))
-
-
-def _log_rising(start: float, steps: Floats) -> Floats:
-    """log Γ(start + steps) − log Γ(start)."""
-    return np.asarray(gammaln(start + steps) - gammaln(start))
 
 
 def _first_levels() -> Floats:

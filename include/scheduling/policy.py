@@ -10,7 +10,7 @@ from include.scheduling.hour_model import CLASSES, HourPosterior
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-POLICY_VERSION = "together-4"
+POLICY_VERSION = "together-5"
 """Changes with anything that changes the probabilities: logged decisions of two versions are two policies."""
 TIE = 1e-9
 """Hours worth as much as the best but for this share of it are as good as the best."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from include.business_time import day_bounds
 from include.db.sql import statement
 from include.db.tables import RANDOM_HOUR
-from include.scheduling.hour_model import DAY_TYPES, HOURS
+from include.scheduling.hour_counts import DAY_TYPES, HOURS
 from include.scheduling.off_policy import Floats, LoggedSends, Mask
 from include.scheduling.reward_model import FOLDS, cross_fitted_rates
 from include.scheduling.target_policies import clicks_before

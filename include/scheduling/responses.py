@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from include.business_time import day_bounds
 from include.db.copy import copy_out_columns
 from include.db.sql import source, statement
-from include.scheduling.hour_model import HOURS, SparseCounts
+from include.scheduling.hour_counts import HOURS, SparseCounts
 from include.settings import CHANNELS, Settings
 
 DAY_TYPE_NAMES = ("weekday", "weekend")

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 
 from include.db.copy import copy_in_binary
 from include.db.tables import send_time_curves, send_time_models
-from include.scheduling.hour_model import HOURS, HourModel, HourPosterior, SparseCounts
+from include.scheduling.hour_counts import HOURS, SparseCounts
+from include.scheduling.hour_model import HourModel, HourPosterior
 from include.scheduling.responses import DAY_TYPE_NAMES, Responses, day_type, read_responses
 from include.settings import CHANNELS, Settings
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from include.scheduling.hour_model import HOURS, PRIOR_RATE, PRIOR_SENDS
+from include.scheduling.hour_counts import HOURS
+from include.scheduling.hour_model import PRIOR_RATE, PRIOR_SENDS
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]

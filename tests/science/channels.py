@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from include.scheduling.channel_choice import channel_shares, value_deviation
 from include.scheduling.draws import draw, in_millionths
-from include.scheduling.hour_model import HOURS, Counts, HourModel
+from include.scheduling.hour_counts import HOURS, Counts
+from include.scheduling.hour_model import HourModel
 from include.scheduling.policy import with_exploration
 from include.settings import SchedulingSettings
 

@@ -19,7 +19,8 @@ from include.scheduling.audience import Audience
 from include.scheduling.campaigns import Campaign
 from include.scheduling.caps import Sent
 from include.scheduling.draws import WHOLE
-from include.scheduling.hour_model import HourModel, HourPosterior, SparseCounts
+from include.scheduling.hour_counts import SparseCounts
+from include.scheduling.hour_model import HourModel, HourPosterior
 from include.scheduling.night import Kept, Night
 from include.scheduling.outcome import Outcome
 from include.scheduling.people import People

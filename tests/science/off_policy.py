@@ -31,7 +31,8 @@ from threadpoolctl import threadpool_limits
 from include.scheduling import policy
 from include.scheduling.assignment import hash_share
 from include.scheduling.draws import draw, in_millionths
-from include.scheduling.hour_model import DAY_TYPES, HOURS, Counts, HourModel
+from include.scheduling.hour_counts import DAY_TYPES, HOURS, Counts
+from include.scheduling.hour_model import HourModel
 from include.scheduling.off_policy import (
     CONFIDENCE,
     TARGET_RATIO,

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
+from threadpoolctl import threadpool_limits
 
 from include.scheduling import policy
 from include.scheduling.draws import draw, in_millionths
-from include.scheduling.hour_model import HOURS, Counts, HourModel
+from include.scheduling.hour_counts import HOURS, Counts
+from include.scheduling.hour_model import HourModel
 from include.settings import STATE_DIRECTORY, SchedulingSettings
 from tests.science import regret
 
@@ -196,19 +199,16 @@ def play(world: World, choose: Policy, seed: int, reached: Floats | None = None)
     return expected, log
 
 
-def coverage_by_decile(strength: float, seeds: int) -> Floats:
+def coverage_by_decile(strength: str, seed: int) -> Floats:
     """(deciles,): share of true rates inside their 90% intervals after 90 days, by how often one was written to."""
-    inside = np.zeros((seeds, 10))
-    for seed in range(seeds):
-        world, ours = World.made(strength, seed), Ours()
-        reached = np.random.default_rng([seed, 7]).uniform(*REACHED, CUSTOMERS)
-        log = play(world, ours, seed, reached)[1]
-        counts = log.counts
-        low, high = HourModel.learn(counts, segments=3).posterior(counts, 0).interval()
-        covered = ((low <= world.rates(0)) & (world.rates(0) <= high))[:, SLOTS].mean(axis=1)
-        deciles = np.array_split(np.argsort(log.sends.sum(axis=(1, 2)), kind="stable"), 10)
-        inside[seed] = [covered[decile].mean() for decile in deciles]
-    return inside.mean(axis=0)
+    world = World.made(STRENGTH[strength], seed)
+    reached = np.random.default_rng([seed, 7]).uniform(*REACHED, CUSTOMERS)
+    log = play(world, Ours(), seed, reached)[1]
+    counts = log.counts
+    low, high = HourModel.learn(counts, segments=3).posterior(counts, 0).interval()
+    covered = ((low <= world.rates(0)) & (world.rates(0) <= high))[:, SLOTS].mean(axis=1)
+    deciles = np.array_split(np.argsort(log.sends.sum(axis=(1, 2)), kind="stable"), 10)
+    return np.array([covered[decile].mean() for decile in deciles])
 
 
 def share_of_gain(expected: Floats) -> float:
@@ -216,12 +216,22 @@ def share_of_gain(expected: Floats) -> float:
     return float((ours - by_chance) / (best - by_chance))
 
 
-def played(name: str, make: Callable[[World, int], Policy], strength: str, shape: str, seeds: int) -> list[Floats]:
-    """What ``play`` expects, by seed; the share of the oracle's gain of all days and of the last 14 is printed."""
-    started, found = time.perf_counter(), []
-    for seed in range(seeds):
-        world = World.made(STRENGTH[strength], seed, shape)
-        found.append(play(world, make(world, seed), seed)[0])
+def by_seed(work: Callable[..., Floats], told: Sequence[str], seeds: int) -> list[Floats]:
+    """``work(*told, seed)`` of each seed, on all cores."""
+    with ProcessPoolExecutor(initializer=threadpool_limits, initargs=(1,)) as cores:
+        return list(cores.map(work, *([one] * seeds for one in told), range(seeds)))
+
+
+def expected_of(name: str, strength: str, shape: str, seed: int) -> Floats:
+    """What ``play`` expects of a policy."""
+    world = World.made(STRENGTH[strength], seed, shape)
+    return play(world, POLICIES[name](world, seed), seed)[0]
+
+
+def played(name: str, strength: str, shape: str, seeds: int) -> list[Floats]:
+    """``expected_of`` by seed; the share of the oracle's gain of all days and of the last 14 is printed."""
+    started = time.perf_counter()
+    found = by_seed(expected_of, (name, strength, shape), seeds)
     shares = [share_of_gain(expected) for expected in found]
     last = np.mean([share_of_gain(expected[-14:]) for expected in found])
     seconds = time.perf_counter() - started
@@ -238,7 +248,9 @@ POLICIES: dict[str, Callable[[World, int], Policy]] = {
     "ours": lambda world, seed: Ours(),
     "modal hour": lambda world, seed: modal_hour,
     "global hour": lambda world, seed: global_hour,
+    "raw opens": fed_with_raw_opens,
 }
+COMPARED = ("ours", "modal hour", "global hour")
 
 
 def main() -> int:
@@ -247,24 +259,24 @@ def main() -> int:
     curves: dict[str, dict[str, list[Floats]]] = {}
     print(f"share of the oracle's gain over a random hour: mean ± standard deviation of {seeds} seeds (last 14 days)")
     for strength, bar in BARS.items():
-        curves[strength] = {name: played(name, make, strength, "one", seeds) for name, make in POLICIES.items()}
+        curves[strength] = {name: played(name, strength, "one", seeds) for name in COMPARED}
         ours, modal = (mean_share(curves[strength][name]) for name in ("ours", "modal hour"))
         if ours < max(bar, 2 * modal):
             missed.append(f"{strength}: {ours:.3f}, wanted {bar} and twice the modal hour's {modal:.3f}")
-        opens = mean_share(played("raw opens", fed_with_raw_opens, strength, "one", 2))
+        opens = mean_share(played("raw opens", strength, "one", 2))
         if opens >= bar:
             missed.append(f"{strength}: a policy fed with machines' opens reaches {opens:.3f}: the test proves nothing")
     regret.draw(curves, CUSTOMERS, REGRET_CURVES)
     print(f"regret curves: {REGRET_CURVES}", flush=True)
     print(f"true rates inside their 90% intervals, by decile of sends, fewest first: mean of {seeds} seeds")
     for strength in STRENGTH:
-        covered = coverage_by_decile(STRENGTH[strength], seeds)
+        covered = np.mean(by_seed(coverage_by_decile, (strength,), seeds), axis=0)
         print(f"{strength:7}", *(f"{share:.3f}" for share in covered), flush=True)
         if covered.min() < COVERED[0] or covered.max() > COVERED[1]:
             missed.append(f"{strength}: {covered.min():.3f} to {covered.max():.3f} of rates covered, wanted {COVERED}")
     for shape in ("two", "narrow", "weekend", "drift"):
-        for name, make in POLICIES.items():
-            played(name, make, "strong", shape, 2)
+        for name in COMPARED:
+            played(name, "strong", shape, 2)
     for line in missed:
         print("MISSED", line, file=sys.stderr)
     return int(bool(missed))

@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.scheduling.hour_model import (
-    CLASSES,
-    HOURS,
-    LEVELS,
-    PRIOR_RATE,
-    STRENGTHS,
-    Counts,
-    HourModel,
-)
+from include.scheduling.hour_counts import HOURS, Counts
+from include.scheduling.hour_model import CLASSES, LEVELS, PRIOR_RATE, STRENGTHS, HourModel
 
 DAYTIME = np.arange(7, 22)
 
@@ -69,6 +62,11 @@ def test_before_any_send_every_hour_has_the_rate_of_a_large_retailer() -> None:
         np.testing.assert_allclose(model.posterior(no_counts(), kind).mean, PRIOR_RATE, rtol=0.05)
 
 
+def test_of_nobody_there_is_an_empty_posterior() -> None:
+    posterior = HourModel.first(0.01, 1).posterior(no_counts(0), 0)
+    assert posterior.mean.shape == posterior.interval()[0].shape == (0, HOURS)
+
+
 def test_curves_have_mean_one_and_classes_peak_where_they_say() -> None:
     peaks = HourModel.first(0.01, 1).peaks
     assert peaks.shape == (CLASSES, HOURS)
@@ -81,13 +79,12 @@ def test_curves_have_mean_one_and_classes_peak_where_they_say() -> None:
 
 
 def test_shares_of_classes_by_hand() -> None:
-    """One send and one click at 9: by Bayes with r integrated out, ω θ (a + E)^−(y + a) for each class."""
+    """One send and one click at 9: by Bayes with r summed out, ω Σ w r θ exp(−r θ) for each class."""
     model, counts = HourModel.first(0.02, 1), no_counts()
     counts.sends[0, 0, 9] = counts.clicks[0, 0, 9] = 1
     curves = model.curves(0)
-    mean_level, concentration = model.moments
-    base = concentration / mean_level
-    weight = curves[:, 9] * (base + curves[:, 9]) ** -(1 + concentration)
+    rate = LEVELS[:, None] * curves[:, 9]
+    weight = model.weights[0] * (model.levels @ (rate * np.exp(-rate)))
     share = model.posterior(counts, 0).share[0]
     np.testing.assert_allclose(share, weight / weight.sum(), rtol=1e-6)
 

@@ -13,7 +13,8 @@ from scipy.stats import chi2_contingency, chisquare
 from include.business_time import in_quiet_hours
 from include.scheduling.assignment import CONTROL, HOLDOUT, TREATED, arms, control_salt, hash_share, hash_shares
 from include.scheduling.draws import WHOLE, draw, in_millionths
-from include.scheduling.hour_model import CLASSES, HOURS, HourPosterior
+from include.scheduling.hour_counts import HOURS
+from include.scheduling.hour_model import CLASSES, HourPosterior
 from include.scheduling.policy import winning_shares, with_exploration
 from include.scheduling.slots import HOUR, Hours, latest_send, microseconds, send_day
 from include.settings import SchedulingSettings
@@ -26,7 +27,8 @@ def posterior(customers: int = 1) -> HourPosterior:
     share, curves = np.zeros((customers, CLASSES)), np.full((CLASSES, HOURS), 0.02)
     share[:, :3] = [0.2, 0.5, 0.3]
     curves[1, 8], curves[2, 20] = 0.06, 0.06
-    return HourPosterior(share, np.ones((customers, CLASSES)), curves, 0 * curves, np.zeros(customers))
+    level = np.ones((customers, CLASSES))
+    return HourPosterior(share, level, 0 * level, np.zeros(customers), curves, 0 * curves)
 
 
 def hours_of(*hours: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from include.scheduling.hour_model import HOURS
+from include.scheduling.hour_counts import HOURS
 from include.scheduling.target_policies import best_hour, clicks_before, modal_scores, random_hour, rate_scores
 
 NEVER = -1
