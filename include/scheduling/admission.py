@@ -39,7 +39,8 @@ def admit(market: Market) -> Admission:
         return _exactly(market)
     prices = find_prices(market)
     if not prices.budget.any():
-        return _exactly(market)
+        # Budgets that hardly bind, or bind rows that are all alike: to keep them exactly could take minutes.
+        return _affordable(market, _exactly(_without_budgets(market)))
     asked = demand(market, prices)
     with np.errstate(invalid="ignore"):
         lead = np.where(asked.choice == NONE, -np.inf, asked.net - asked.bar)
@@ -47,13 +48,12 @@ def admit(market: Market) -> Admission:
     costs = prices.budget[market.campaign[paid]] * market.cost[paid]
     placed = _exactly(
         replace(
-            market,
+            _without_budgets(market),
             values=market.values[paid] - costs[:, None].astype(market.values.dtype),
             zone=market.zone[paid],
             owner=market.owner[paid],
             campaign=market.campaign[paid],
             cost=market.cost[paid],
-            budget=np.full(len(market.budget), np.inf),
         )
     )
     choice = np.full(len(market), NONE)
@@ -67,6 +67,25 @@ def admit(market: Market) -> Admission:
 def _exactly(market: Market) -> Admission:
     found = allocate(market)
     return Admission(found.choice, found.prices, found.budget_prices, found.value, found.bound)
+
+
+def _without_budgets(market: Market) -> Market:
+    return replace(market, budget=np.full(len(market.budget), np.inf))
+
+
+def _affordable(market: Market, found: Admission) -> Admission:
+    """Without the rows worth least of campaigns that overspend; the best of these says what their money is worth."""
+    goes = np.flatnonzero(found.choice != NONE)
+    worth = np.full(len(market), -np.inf)
+    worth[goes] = market.worth(goes, found.choice[goes])
+    kept = _within_budgets(market, worth)
+    broke = goes[~kept[goes]]
+    slot = market.slot_of[market.zone[broke], found.choice[broke]]
+    price = np.zeros(len(market.budget))
+    np.maximum.at(price, market.campaign[broke], (worth[broke] - found.slot_price[slot]) / market.cost[broke])
+    choice = np.where(kept, found.choice, NONE)
+    value = float(worth[choice != NONE].sum())
+    return replace(found, choice=choice, budget_price=price, value=value)
 
 
 def _within_budgets(market: Market, lead: Floats) -> Mask:
